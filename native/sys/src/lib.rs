@@ -1,0 +1,1 @@
+//! Kernel calls that no safe wrapper covers: all the unsafe code of the project is in this crate.

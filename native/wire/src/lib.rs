@@ -1,0 +1,16 @@
+//! The messages between berthd, the helper and the shims, and the frames that carry them.
+//! Shapes, units and meaning are said in `proto/berth/native/*.proto`.
+
+mod frame;
+
+pub use frame::{Decoder, FrameError, MAX_FRAME_BYTES, encode};
+pub use messages::*;
+
+/// The version that both protocols speak; raised when an old peer could misread a new message.
+pub const PROTOCOL_VERSION: u32 = 1;
+
+// Generated code holds no unsafe, and is not ours to format or lint.
+#[allow(clippy::all)]
+mod messages {
+    include!(concat!(env!("OUT_DIR"), "/berth.native.rs"));
+}
