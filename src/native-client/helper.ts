@@ -1,0 +1,104 @@
+// The helper as berthd sees it: one typed function a call. Shapes and units: proto/berth/native/helper.proto.
+import { wrap } from "../base/errors.ts";
+import {
+  HelperRequest,
+  HelperResponse,
+  type DetachEndpoint,
+  type EnsureNetwork,
+  type HelperHelloResult,
+  type KillCgroup,
+  type KillShim,
+  type RemoveCgroup,
+  type RemoveNetwork,
+  type StartSandbox,
+  type StartSandboxResult,
+  type UnpackLayer,
+  type UnpackLayerResult,
+  type UpdateCgroup,
+  type Usage,
+  type UsageTarget,
+} from "../generated/berth/native/helper.ts";
+import { type Codec, Connection } from "./connection.ts";
+import { resultOf } from "./result.ts";
+
+export const PROTOCOL_VERSION = 1;
+
+// Kernel work is milliseconds; a call that takes this long is stuck, and its caller must hear of it.
+const CALL_TIMEOUT_MS = 60_000;
+
+type Call = NonNullable<HelperRequest["call"]>;
+type Result = NonNullable<HelperResponse["result"]>;
+
+const codec: Codec<Call, HelperResponse> = {
+  peer: "helper",
+  encode: (id, call) => HelperRequest.encode({ id, call }).finish(),
+  decode: (bytes) => HelperResponse.decode(bytes),
+};
+
+/** What the engine asks of the helper; tests may bring their own. */
+export interface Helper {
+  hello(): Promise<HelperHelloResult>;
+  ensureNetwork(request: EnsureNetwork): Promise<void>;
+  removeNetwork(request: RemoveNetwork): Promise<void>;
+  startSandbox(request: StartSandbox): Promise<StartSandboxResult>;
+  detachEndpoint(request: DetachEndpoint): Promise<void>;
+  updateCgroup(request: UpdateCgroup): Promise<void>;
+  killCgroup(request: KillCgroup): Promise<void>;
+  removeCgroup(request: RemoveCgroup): Promise<void>;
+  getUsage(targets: UsageTarget[]): Promise<Usage[]>;
+  unpackLayer(request: UnpackLayer): Promise<UnpackLayerResult>;
+  removeTree(path: string): Promise<void>;
+  killShim(request: KillShim): Promise<void>;
+  shutdown(): Promise<void>;
+}
+
+/** Connects on first use, and again after the helper has ended and come back. */
+export class HelperClient implements Helper {
+  readonly #path: string;
+  #connection: Promise<Connection<Call, HelperResponse>> | undefined;
+
+  constructor(socketPath: string) {
+    this.#path = socketPath;
+  }
+
+  hello = () => this.#call({ $case: "hello", value: { protocolVersion: PROTOCOL_VERSION } }, "hello");
+  startSandbox = (value: StartSandbox) => this.#call({ $case: "startSandbox", value }, "startSandbox");
+  ensureNetwork = (value: EnsureNetwork) => this.#done({ $case: "ensureNetwork", value });
+  removeNetwork = (value: RemoveNetwork) => this.#done({ $case: "removeNetwork", value });
+  detachEndpoint = (value: DetachEndpoint) => this.#done({ $case: "detachEndpoint", value });
+  updateCgroup = (value: UpdateCgroup) => this.#done({ $case: "updateCgroup", value });
+  killCgroup = (value: KillCgroup) => this.#done({ $case: "killCgroup", value });
+  removeCgroup = (value: RemoveCgroup) => this.#done({ $case: "removeCgroup", value });
+  killShim = (value: KillShim) => this.#done({ $case: "killShim", value });
+  shutdown = () => this.#done({ $case: "shutdown", value: {} });
+  // Time depends on the size of what is unpacked or removed; the helper bounds both.
+  removeTree = (path: string) => this.#done({ $case: "removeTree", value: { path } }, 0);
+  unpackLayer = (value: UnpackLayer) => this.#call({ $case: "unpackLayer", value }, "unpackLayer", 0);
+  getUsage = async (targets: UsageTarget[]) => (await this.#call({ $case: "getUsage", value: { targets } }, "usage")).usages;
+
+  close(): void {
+    void this.#connection?.then((connection) => connection.close()).catch(() => {});
+    this.#connection = undefined;
+  }
+
+  async #done(call: Call, timeoutMs = CALL_TIMEOUT_MS): Promise<void> {
+    await this.#call(call, "done", timeoutMs);
+  }
+
+  async #call<K extends Result["$case"]>(call: Call, expected: K, timeoutMs = CALL_TIMEOUT_MS): Promise<Extract<Result, { $case: K }>["value"]> {
+    try {
+      const connection = await this.#connect();
+      const { result } = await connection.call(call, timeoutMs);
+      return resultOf(result, expected);
+    } catch (failure) {
+      throw wrap(failure, `helper ${call.$case}`);
+    }
+  }
+
+  async #connect(): Promise<Connection<Call, HelperResponse>> {
+    const current = await this.#connection?.catch(() => undefined);
+    if (current?.isOpen === true) return current;
+    this.#connection = Connection.open(this.#path, codec);
+    return await this.#connection;
+  }
+}

@@ -1,0 +1,123 @@
+// The shim of one pod as berthd sees it. Shapes and units: proto/berth/native/shim.proto.
+import { AgentError, wrap } from "../base/errors.ts";
+import {
+  ShimRequest,
+  ShimResponse,
+  ShimStream,
+  type ShimContainer,
+  type ShimCreateContainer,
+  type ShimCreateContainerResult,
+  type ShimExec,
+  type ShimHelloResult,
+  type ShimStartContainer,
+  type ShimStartContainerResult,
+} from "../generated/berth/native/shim.ts";
+import { type Codec, Connection } from "./connection.ts";
+import { PROTOCOL_VERSION } from "./helper.ts";
+import { resultOf } from "./result.ts";
+
+const CALL_TIMEOUT_MS = 60_000;
+
+type Call = NonNullable<ShimRequest["call"]>;
+type Result = NonNullable<ShimResponse["result"]>;
+
+export interface ExecOutcome {
+  readonly exitCode: number;
+  readonly timedOut: boolean;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
+export class ShimClient {
+  /** Resolves when the shim has ended or closed the connection. */
+  readonly closed: Promise<void>;
+  readonly #connection: Connection<Call, ShimResponse>;
+  readonly #name: string;
+
+  private constructor(connection: Connection<Call, ShimResponse>, name: string) {
+    this.#connection = connection;
+    this.#name = name;
+    this.closed = connection.closed;
+  }
+
+  /**
+   * @param name of the pod, for messages
+   * @param onExit called for every container that exits from now on; `hello` tells of earlier ones
+   */
+  static async open(socketPath: string, name: string, onExit: (container: ShimContainer) => void): Promise<ShimClient> {
+    const codec: Codec<Call, ShimResponse> = {
+      peer: `shim of pod ${name}`,
+      encode: (id, call) => ShimRequest.encode({ id, call }).finish(),
+      decode: (bytes) => ShimResponse.decode(bytes),
+    };
+    const connection = await Connection.open(socketPath, codec, (event) => {
+      if (event.result?.$case === "containerExited") onExit(event.result.value);
+    });
+    return new ShimClient(connection, name);
+  }
+
+  get isOpen(): boolean {
+    return this.#connection.isOpen;
+  }
+
+  hello(): Promise<ShimHelloResult> {
+    return this.#call({ $case: "hello", value: { protocolVersion: PROTOCOL_VERSION } }, "hello");
+  }
+
+  createContainer(value: ShimCreateContainer): Promise<ShimCreateContainerResult> {
+    return this.#call({ $case: "createContainer", value }, "createContainer");
+  }
+
+  startContainer(value: ShimStartContainer): Promise<ShimStartContainerResult> {
+    return this.#call({ $case: "startContainer", value }, "startContainer");
+  }
+
+  /** @throws AgentError not-found when the process has ended */
+  async signal(containerId: string, signal: number): Promise<void> {
+    await this.#call({ $case: "signal", value: { containerId, signal } }, "done");
+  }
+
+  async deleteContainer(containerId: string): Promise<void> {
+    await this.#call({ $case: "deleteContainer", value: { containerId } }, "done");
+  }
+
+  async reopenLog(containerId: string): Promise<void> {
+    await this.#call({ $case: "reopenLog", value: { containerId } }, "done");
+  }
+
+  async shutdown(): Promise<void> {
+    await this.#call({ $case: "shutdown", value: {} }, "done");
+  }
+
+  /** Runs a process to its end; each stream holds at most `maxBytesPerStream` bytes. */
+  async exec(value: ShimExec): Promise<ExecOutcome> {
+    const output: Record<"stdout" | "stderr", Uint8Array[]> = { stdout: [], stderr: [] };
+    try {
+      // The shim keeps the time of the process itself; no second deadline here.
+      const exit = await this.#connection.stream({ $case: "exec", value }, 0, ({ result }) => {
+        if (result?.$case === "execExit") return result.value;
+        if (result?.$case === "execOutput") {
+          output[result.value.stream === ShimStream.SHIM_STREAM_STDERR ? "stderr" : "stdout"].push(result.value.data);
+          return undefined;
+        }
+        throw new AgentError("internal", `the answer is ${result?.$case ?? "empty"}, not execOutput or execExit`);
+      });
+      return { ...exit, stdout: Buffer.concat(output.stdout), stderr: Buffer.concat(output.stderr) };
+    } catch (failure) {
+      throw wrap(failure, `shim exec in pod ${this.#name}`);
+    }
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  async #call<K extends Result["$case"]>(call: Call, expected: K): Promise<Extract<Result, { $case: K }>["value"]> {
+    try {
+      const { result } = await this.#connection.call(call, CALL_TIMEOUT_MS);
+      return resultOf(result, expected);
+    } catch (failure) {
+      throw wrap(failure, `shim ${call.$case} in pod ${this.#name}`);
+    }
+  }
+}
