@@ -61,8 +61,8 @@ export class HelperClient implements Helper {
     this.#path = socketPath;
   }
 
-  hello = () => this.#call({ $case: "hello", value: { protocolVersion: PROTOCOL_VERSION } }, "hello");
-  startSandbox = (value: StartSandbox) => this.#call({ $case: "startSandbox", value }, "startSandbox");
+  hello = () => this.#call({ $case: "hello", value: { protocolVersion: PROTOCOL_VERSION } }, (result) => resultOf(result, "hello"));
+  startSandbox = (value: StartSandbox) => this.#call({ $case: "startSandbox", value }, (result) => resultOf(result, "startSandbox"));
   ensureNetwork = (value: EnsureNetwork) => this.#done({ $case: "ensureNetwork", value });
   removeNetwork = (value: RemoveNetwork) => this.#done({ $case: "removeNetwork", value });
   detachEndpoint = (value: DetachEndpoint) => this.#done({ $case: "detachEndpoint", value });
@@ -73,8 +73,8 @@ export class HelperClient implements Helper {
   shutdown = () => this.#done({ $case: "shutdown", value: {} });
   // Time depends on the size of what is unpacked or removed; the helper bounds both.
   removeTree = (path: string) => this.#done({ $case: "removeTree", value: { path } }, 0);
-  unpackLayer = (value: UnpackLayer) => this.#call({ $case: "unpackLayer", value }, "unpackLayer", 0);
-  getUsage = async (targets: UsageTarget[]) => (await this.#call({ $case: "getUsage", value: { targets } }, "usage")).usages;
+  unpackLayer = (value: UnpackLayer) => this.#call({ $case: "unpackLayer", value }, (result) => resultOf(result, "unpackLayer"), 0);
+  getUsage = async (targets: UsageTarget[]) => (await this.#call({ $case: "getUsage", value: { targets } }, (result) => resultOf(result, "usage"))).usages;
 
   close(): void {
     void this.#connection?.then((connection) => connection.close()).catch(() => {});
@@ -82,14 +82,14 @@ export class HelperClient implements Helper {
   }
 
   async #done(call: Call, timeoutMs = CALL_TIMEOUT_MS): Promise<void> {
-    await this.#call(call, "done", timeoutMs);
+    await this.#call(call, (result) => resultOf(result, "done"), timeoutMs);
   }
 
-  async #call<K extends Result["$case"]>(call: Call, expected: K, timeoutMs = CALL_TIMEOUT_MS): Promise<Extract<Result, { $case: K }>["value"]> {
+  async #call<T>(call: Call, take: (result: Result | undefined) => T, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
     try {
       const connection = await this.#connect();
       const { result } = await connection.call(call, timeoutMs);
-      return resultOf(result, expected);
+      return take(result);
     } catch (failure) {
       throw wrap(failure, `helper ${call.$case}`);
     }

@@ -61,32 +61,32 @@ export class ShimClient {
   }
 
   hello(): Promise<ShimHelloResult> {
-    return this.#call({ $case: "hello", value: { protocolVersion: PROTOCOL_VERSION } }, "hello");
+    return this.#call({ $case: "hello", value: { protocolVersion: PROTOCOL_VERSION } }, (result) => resultOf(result, "hello"));
   }
 
   createContainer(value: ShimCreateContainer): Promise<ShimCreateContainerResult> {
-    return this.#call({ $case: "createContainer", value }, "createContainer");
+    return this.#call({ $case: "createContainer", value }, (result) => resultOf(result, "createContainer"));
   }
 
   startContainer(value: ShimStartContainer): Promise<ShimStartContainerResult> {
-    return this.#call({ $case: "startContainer", value }, "startContainer");
+    return this.#call({ $case: "startContainer", value }, (result) => resultOf(result, "startContainer"));
   }
 
   /** @throws AgentError not-found when the process has ended */
   async signal(containerId: string, signal: number): Promise<void> {
-    await this.#call({ $case: "signal", value: { containerId, signal } }, "done");
+    await this.#call({ $case: "signal", value: { containerId, signal } }, (result) => resultOf(result, "done"));
   }
 
   async deleteContainer(containerId: string): Promise<void> {
-    await this.#call({ $case: "deleteContainer", value: { containerId } }, "done");
+    await this.#call({ $case: "deleteContainer", value: { containerId } }, (result) => resultOf(result, "done"));
   }
 
   async reopenLog(containerId: string): Promise<void> {
-    await this.#call({ $case: "reopenLog", value: { containerId } }, "done");
+    await this.#call({ $case: "reopenLog", value: { containerId } }, (result) => resultOf(result, "done"));
   }
 
   async shutdown(): Promise<void> {
-    await this.#call({ $case: "shutdown", value: {} }, "done");
+    await this.#call({ $case: "shutdown", value: {} }, (result) => resultOf(result, "done"));
   }
 
   /** Runs a process to its end; each stream holds at most `maxBytesPerStream` bytes. */
@@ -112,10 +112,10 @@ export class ShimClient {
     this.#connection.close();
   }
 
-  async #call<K extends Result["$case"]>(call: Call, expected: K): Promise<Extract<Result, { $case: K }>["value"]> {
+  async #call<T>(call: Call, take: (result: Result | undefined) => T): Promise<T> {
     try {
       const { result } = await this.#connection.call(call, CALL_TIMEOUT_MS);
-      return resultOf(result, expected);
+      return take(result);
     } catch (failure) {
       throw wrap(failure, `shim ${call.$case} in pod ${this.#name}`);
     }
