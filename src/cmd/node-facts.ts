@@ -1,0 +1,51 @@
+// What this machine is, found out once at start.
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { AgentError } from "../base/errors.ts";
+import { nodeCapabilities } from "../container/spec/capabilities.ts";
+import type { NodeFacts } from "../container/spec/build-spec.ts";
+import { CgroupMode, type HelperHelloResult } from "../generated/berth/native/helper.ts";
+
+const isProgram = (path: string): boolean => {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat?.isFile() === true && (stat.mode & 0o111) !== 0;
+};
+
+/** The path of a program by its name, or of a path itself; undefined when there is none. */
+export function findProgram(name: string, path = process.env["PATH"] ?? ""): string | undefined {
+  if (name.includes("/")) return isProgram(name) ? name : undefined;
+  return path
+    .split(":")
+    .map((folder) => join(folder, name))
+    .find(isProgram);
+}
+
+/** Handlers by name: "" is the default, crun where it is installed, else runc. */
+export function findRuntimes(configured: string): ReadonlyMap<string, string> {
+  const runtimes = new Map<string, string>();
+  for (const name of ["crun", "runc"]) {
+    const path = findProgram(name);
+    if (path !== undefined) runtimes.set(name, path);
+  }
+  const chosen = configured === "" ? (runtimes.get("crun") ?? runtimes.get("runc")) : findProgram(configured);
+  if (configured !== "" && chosen === undefined) {
+    throw new AgentError("invalid-argument", `find OCI runtime ${JSON.stringify(configured)}: there is no such program`);
+  }
+  if (chosen !== undefined) runtimes.set("", chosen);
+  return runtimes;
+}
+
+export const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+
+export function readNodeFacts(hello: HelperHelloResult, defaultPidsLimit: number): NodeFacts {
+  const capabilities = nodeCapabilities();
+  const cgroupV2 = hello.cgroupMode === CgroupMode.CGROUP_MODE_V2;
+  return {
+    cgroupV2,
+    swapAccounting: cgroupV2 || existsSync(join(hello.cgroupMount, "memory/memory.memsw.limit_in_bytes")),
+    ownOomScoreAdj: Number(readFileSync("/proc/self/oom_score_adj", "utf8")),
+    mayLowerOomScore: capabilities.has("CAP_SYS_RESOURCE"),
+    defaultPidsLimit,
+    capabilities,
+  };
+}

@@ -1,0 +1,74 @@
+// Containers: what the CRI edge may ask of them. Work on one container is ordered by its lock.
+import { AgentError } from "../base/errors.ts";
+import type { ContainerId, SandboxId } from "../base/ids.ts";
+import { CallsInFlight } from "../base/join-calls.ts";
+import { KeyedLock } from "../base/keyed-lock.ts";
+import type { ExecOutcome } from "../native-client/shim.ts";
+import type { ContainerContext } from "./context.ts";
+import { createContainer } from "./create-container.ts";
+import { execSync } from "./exec-sync.ts";
+import { ExitWaiters } from "./exit-waiters.ts";
+import type { ContainerConfig, ContainerRecord } from "./records.ts";
+import { removeContainer } from "./remove-container.ts";
+import { ContainersOfSandbox } from "./sandbox-contents.ts";
+import { startContainer } from "./start-container.ts";
+import { stopContainer } from "./stop-container.ts";
+
+export type ContainerOptions = Omit<ContainerContext, "records" | "lock" | "exits">;
+
+export class ContainerService {
+  readonly #context: ContainerContext;
+  readonly #creating = new CallsInFlight<ContainerId>();
+  readonly #starting = new CallsInFlight<void>();
+
+  constructor(options: ContainerOptions) {
+    this.#context = {
+      ...options,
+      records: options.store.collection<ContainerRecord>("container"),
+      lock: new KeyedLock(),
+      exits: new ExitWaiters(),
+    };
+    for (const container of this.#context.records.values()) options.images.retain(container.imageId);
+    options.sandboxes.holds(new ContainersOfSandbox(this.#context));
+  }
+
+  /** @throws AgentError already-exists when (name, attempt) is taken in the pod; a call in flight is joined instead */
+  create(sandboxId: SandboxId, config: ContainerConfig): Promise<ContainerId> {
+    return this.#creating.join(JSON.stringify([sandboxId, config.name, config.attempt]), async () => {
+      const other = this.list().find((each) => each.sandboxId === sandboxId && each.config.name === config.name && each.config.attempt === config.attempt);
+      if (other !== undefined) {
+        throw new AgentError("already-exists", `create container: ${config.name} attempt ${config.attempt} of pod ${sandboxId} is container ${other.id}`);
+      }
+      return await createContainer(this.#context, sandboxId, config);
+    });
+  }
+
+  start(id: ContainerId): Promise<void> {
+    return this.#starting.join(id, () => startContainer(this.#context, (each) => this.get(each), id));
+  }
+
+  /** @param graceMs 0 kills at once */
+  stop(id: ContainerId, graceMs: number): Promise<void> {
+    return stopContainer(this.#context, id, graceMs);
+  }
+
+  remove(id: ContainerId): Promise<void> {
+    return removeContainer(this.#context, id);
+  }
+
+  execSync(id: ContainerId, command: readonly string[], timeoutSeconds: bigint): Promise<ExecOutcome> {
+    return execSync(this.#context, (each) => this.get(each), id, command, timeoutSeconds);
+  }
+
+  /** Containers as the CRI shows them: those that were created, until they are removed. */
+  list(): ContainerRecord[] {
+    return [...this.#context.records.values()].filter((container) => container.state !== "planned");
+  }
+
+  /** @throws AgentError not-found */
+  get(id: ContainerId): ContainerRecord {
+    const container = this.#context.records.get(id);
+    if (container === undefined || container.state === "planned") throw new AgentError("not-found", `find container: no container has id ${id}`);
+    return container;
+  }
+}

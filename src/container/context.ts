@@ -1,0 +1,33 @@
+// What the steps of a container's life share.
+import type { Clock } from "../base/clock.ts";
+import type { ContainerId } from "../base/ids.ts";
+import type { KeyedLock } from "../base/keyed-lock.ts";
+import type { Log } from "../base/log.ts";
+import type { ImageService } from "../image/image-service.ts";
+import type { Helper } from "../native-client/helper.ts";
+import type { SandboxService } from "../sandbox/sandbox-service.ts";
+import type { Collection } from "../store/collection.ts";
+import type { Store } from "../store/store.ts";
+import type { ExitWaiters } from "./exit-waiters.ts";
+import type { ContainerRecord } from "./records.ts";
+import type { NodeFacts } from "./spec/build-spec.ts";
+
+export interface ContainerContext {
+  readonly store: Store;
+  readonly records: Collection<ContainerRecord>;
+  readonly sandboxes: SandboxService;
+  readonly images: ImageService;
+  readonly helper: Helper;
+  readonly lock: KeyedLock;
+  readonly exits: ExitWaiters;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly node: NodeFacts;
+  /** --root */
+  readonly root: string;
+  /** path of the OCI runtime of a handler */
+  readonly runtimePath: (handler: string) => string;
+}
+
+/** @throws AgentError not-found */
+export type FindContainer = (id: ContainerId) => ContainerRecord;

@@ -1,0 +1,115 @@
+// CreateContainer: intent on disk, then the root mounted by the shim, then created on disk.
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { AgentError, messageOf, wrap } from "../base/errors.ts";
+import { type ContainerId, newContainerId, type SandboxId } from "../base/ids.ts";
+import { Stages } from "../base/timeline.ts";
+import type { ImageRecord } from "../image/image-service.ts";
+import type { SandboxRecord } from "../sandbox/records.ts";
+import type { ContainerContext } from "./context.ts";
+import type { ContainerConfig, ContainerRecord, ContainerUser } from "./records.ts";
+import { buildSpec } from "./spec/build-spec.ts";
+import { requestedUser } from "./spec/process.ts";
+import { nextContainerState } from "./state.ts";
+
+const NO_USER: ContainerUser = { uid: 0, gid: 0, additionalGids: [] };
+
+export async function createContainer(context: ContainerContext, sandboxId: SandboxId, config: ContainerConfig): Promise<ContainerId> {
+  const sandbox = context.sandboxes.get(sandboxId);
+  if (sandbox.state !== "ready") throw new AgentError("failed-precondition", `create container ${config.name}: pod ${sandboxId} is ${sandbox.state}`);
+  const image = context.images.find(config.image);
+  if (image === undefined) throw new AgentError("not-found", `create container ${config.name}: image ${JSON.stringify(config.image)} is not on this node; pull it first`);
+  const id = newContainerId();
+  const planned = planRecord(context, id, sandbox, config, image);
+  try {
+    // All that can be refused is refused here, before anything is made.
+    buildSpec(planned, sandbox, image.config, context.node);
+    const user = requestedUser(config, image.config);
+    await checkMounts(config);
+    return await context.lock.run(id, () => make(context, planned, image, user));
+  } catch (failure) {
+    throw wrap(failure, `create container ${config.name} in pod ${sandboxId}`);
+  }
+}
+
+async function make(context: ContainerContext, planned: ContainerRecord, image: ImageRecord, user: string): Promise<ContainerId> {
+  const { clock, images, records, sandboxes, store } = context;
+  const stages = new Stages(clock, `container ${planned.config.name}`, planned.id);
+  const release = images.retain(image.id);
+  try {
+    await stages.time("record", () => store.commit(records.put(planned)));
+    const { layersDir, lowerDirs } = images.lowerDirs(image);
+    const made = await stages.time("root", () =>
+      sandboxes.shim(planned.sandboxId).createContainer({
+        containerId: planned.id,
+        layersDir,
+        lowerDirs,
+        upperDir: join(planned.writableDir, "upper"),
+        workDir: join(planned.writableDir, "work"),
+        user,
+      }),
+    );
+    const created: ContainerRecord = {
+      ...planned,
+      state: nextContainerState(planned.state, "make"),
+      user: { uid: made.uid, gid: made.gid, additionalGids: groups(planned.config, made.additionalGids) },
+      stages: stages.list,
+    };
+    await store.commit(records.put(created));
+    return planned.id;
+  } catch (failure) {
+    release();
+    await undoCreate(context, planned);
+    throw failure;
+  }
+}
+
+/** Takes back a container that was planned. What can't be taken back stays on record, for the next start of berthd. */
+export async function undoCreate(context: ContainerContext, planned: ContainerRecord): Promise<void> {
+  try {
+    await context.sandboxes.findShim(planned.sandboxId)?.deleteContainer(planned.id);
+    await context.helper.removeTree(planned.writableDir);
+    await context.store.commit(context.records.delete(planned.id));
+  } catch (failure) {
+    context.log.error({ containerId: planned.id, err: messageOf(failure) }, "a container that was not created could not be taken back whole");
+  }
+}
+
+function planRecord(context: ContainerContext, id: ContainerId, sandbox: SandboxRecord, config: ContainerConfig, image: ImageRecord): ContainerRecord {
+  return {
+    id,
+    sandboxId: sandbox.id,
+    state: "planned",
+    config,
+    imageId: image.id,
+    writableDir: join(context.root, "containers", id),
+    cgroupPath: join(sandbox.cgroupPath, id),
+    user: NO_USER,
+    createdAtNanos: context.clock.nowNanos(),
+    startedAtNanos: 0n,
+    finishedAtNanos: 0n,
+    pid: 0,
+    exitCode: 0,
+    reason: "",
+    message: "",
+    stages: [],
+    warnings: [],
+  };
+}
+
+function groups(config: ContainerConfig, ofImage: readonly number[]): number[] {
+  const asked = config.security.supplementalGroups;
+  return config.security.groupsPolicy === "strict" ? [...asked] : [...new Set([...ofImage, ...asked])];
+}
+
+// A runtime would make a missing source as an empty folder, or fail in words that name neither mount nor container.
+async function checkMounts(config: ContainerConfig): Promise<void> {
+  for (const mount of config.mounts) {
+    if (!mount.containerPath.startsWith("/") || /[\0]/.test(mount.containerPath)) {
+      throw new AgentError("invalid-argument", `read mount ${JSON.stringify(mount.containerPath)}: container_path is not absolute`);
+    }
+    await stat(mount.hostPath).catch((cause: unknown) => {
+      throw new AgentError("invalid-argument", `mount ${mount.hostPath} at ${mount.containerPath}: ${messageOf(cause)}`, { cause });
+    });
+  }
+}

@@ -1,0 +1,46 @@
+// ExecSync: one process beside the container's, to its end.
+import { AgentError, wrap } from "../base/errors.ts";
+import type { ContainerId } from "../base/ids.ts";
+import type { ExecOutcome } from "../native-client/shim.ts";
+import type { ContainerContext, FindContainer } from "./context.ts";
+import { execProcess } from "./spec/build-spec.ts";
+
+// The kubelet's own bound; what comes after is thrown away.
+const MAX_OUTPUT_BYTES = 16n * 1024n * 1024n;
+const MAX_TIMEOUT_SECONDS = 4_000_000n;
+
+/**
+ * @param timeoutSeconds 0n waits for ever
+ * @throws AgentError deadline-exceeded when the process was killed at its deadline, failed-precondition when the container does not run
+ */
+export async function execSync(
+  context: ContainerContext,
+  find: FindContainer,
+  id: ContainerId,
+  command: readonly string[],
+  timeoutSeconds: bigint,
+): Promise<ExecOutcome> {
+  const container = find(id);
+  if (container.state !== "running") throw new AgentError("failed-precondition", `exec in container ${id}: it is ${container.state}`);
+  if (command.length === 0) throw new AgentError("invalid-argument", `exec in container ${id}: the command is empty`);
+  if (timeoutSeconds < 0n || timeoutSeconds > MAX_TIMEOUT_SECONDS) {
+    throw new AgentError("invalid-argument", `exec in container ${id}: timeout ${timeoutSeconds} is not within 0 to ${MAX_TIMEOUT_SECONDS} seconds`);
+  }
+  const sandbox = context.sandboxes.get(container.sandboxId);
+  const image = context.images.find(container.imageId);
+  const imageConfig = image?.config ?? { entrypoint: [], cmd: [], env: [], workingDir: "", user: "" };
+  try {
+    const process = execProcess(container, sandbox, imageConfig, context.node, command);
+    const outcome = await context.sandboxes.shim(container.sandboxId).exec({
+      containerId: id,
+      processJson: Buffer.from(JSON.stringify(process)),
+      runtimePath: context.runtimePath(sandbox.config.runtimeHandler),
+      timeoutMillis: Number(timeoutSeconds) * 1000,
+      maxBytesPerStream: MAX_OUTPUT_BYTES,
+    });
+    if (outcome.timedOut) throw new AgentError("deadline-exceeded", `timed out: ${JSON.stringify(command[0])} was killed after ${timeoutSeconds} s`);
+    return outcome;
+  } catch (failure) {
+    throw wrap(failure, `exec in container ${id}`);
+  }
+}

@@ -1,0 +1,81 @@
+// What is kept on disk of a container.
+import type { ContainerId, SandboxId } from "../base/ids.ts";
+import type { Stage } from "../base/timeline.ts";
+import type { PidMode, Resources } from "../sandbox/records.ts";
+import type { ContainerState } from "./state.ts";
+
+export type Propagation = "private" | "host-to-container" | "bidirectional";
+
+export interface Mount {
+  readonly containerPath: string;
+  readonly hostPath: string;
+  readonly readonly: boolean;
+  readonly propagation: Propagation;
+}
+
+export interface ContainerSecurity {
+  readonly privileged: boolean;
+  readonly pid: PidMode;
+  readonly addCapabilities: readonly string[];
+  readonly dropCapabilities: readonly string[];
+  readonly ambientCapabilities: readonly string[];
+  readonly runAsUser: bigint | undefined;
+  readonly runAsGroup: bigint | undefined;
+  readonly runAsUsername: string;
+  readonly supplementalGroups: readonly number[];
+  /** strict: only the groups asked for; merge: those of the image's /etc/group too */
+  readonly groupsPolicy: "merge" | "strict";
+  readonly readonlyRootfs: boolean;
+  readonly noNewPrivileges: boolean;
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+}
+
+export interface ContainerConfig {
+  readonly name: string;
+  readonly attempt: number;
+  /** the image as the caller named it: a reference or an id */
+  readonly image: string;
+  readonly userSpecifiedImage: string;
+  readonly command: readonly string[];
+  readonly args: readonly string[];
+  readonly workingDir: string;
+  readonly envs: readonly (readonly [name: string, value: string])[];
+  readonly mounts: readonly Mount[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly annotations: Readonly<Record<string, string>>;
+  /** relative to the sandbox's log directory; "" writes no log */
+  readonly logPath: string;
+  readonly resources: Resources;
+  readonly security: ContainerSecurity;
+}
+
+export interface ContainerUser {
+  readonly uid: number;
+  readonly gid: number;
+  readonly additionalGids: readonly number[];
+}
+
+export interface ContainerRecord {
+  readonly id: ContainerId;
+  readonly sandboxId: SandboxId;
+  readonly state: ContainerState;
+  readonly config: ContainerConfig;
+  readonly imageId: string;
+  /** below --root: `upper` and `work` of its overlay */
+  readonly writableDir: string;
+  readonly cgroupPath: string;
+  readonly user: ContainerUser;
+  readonly createdAtNanos: bigint;
+  /** 0n: not yet */
+  readonly startedAtNanos: bigint;
+  readonly finishedAtNanos: bigint;
+  /** in the node's PID namespace, while running; else 0 */
+  readonly pid: number;
+  readonly exitCode: number;
+  /** Completed, Error, OOMKilled, StartError, ShimLost, Unknown; "" while it has not exited */
+  readonly reason: string;
+  readonly message: string;
+  readonly stages: readonly Stage[];
+  readonly warnings: readonly string[];
+}

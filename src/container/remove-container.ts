@@ -1,0 +1,21 @@
+// RemoveContainer: stopped if need be, then taken out of kernel, disk and records. Idempotent; a missing id is success.
+import { during } from "../base/errors.ts";
+import type { ContainerId } from "../base/ids.ts";
+import type { ContainerContext } from "./context.ts";
+import { nextContainerState } from "./state.ts";
+import { stopContainer } from "./stop-container.ts";
+
+export async function removeContainer(context: ContainerContext, id: ContainerId): Promise<void> {
+  await stopContainer(context, id, 0);
+  await context.lock.run(id, async () => {
+    const container = context.records.get(id);
+    if (container === undefined) return;
+    nextContainerState(container.state, "remove");
+    await during(`remove container ${id}`, async () => {
+      await context.sandboxes.findShim(container.sandboxId)?.deleteContainer(id);
+      await context.helper.removeTree(container.writableDir);
+      await context.store.commit(context.records.delete(id));
+      context.images.release(container.imageId);
+    });
+  });
+}

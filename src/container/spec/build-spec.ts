@@ -1,0 +1,65 @@
+// Builds the OCI runtime spec of a container. Pure: everything it needs is given.
+import { shortId } from "../../base/ids.ts";
+import type { ImageConfig } from "../../image/image-config.ts";
+import type { SandboxRecord } from "../../sandbox/records.ts";
+import type { ContainerRecord } from "../records.ts";
+import { processCapabilities } from "./capabilities.ts";
+import { containerMounts, rootfsPropagation } from "./mounts.ts";
+import type { OciLinux, OciProcess, OciSpec } from "./oci.ts";
+import { processArgs, processEnv, workingDirectory } from "./process.ts";
+import { type NodeLimits, ociResources, oomScoreAdj } from "./resources.ts";
+
+export interface NodeFacts extends NodeLimits {
+  readonly capabilities: ReadonlySet<string>;
+}
+
+export function buildSpec(container: ContainerRecord, sandbox: SandboxRecord, image: ImageConfig, node: NodeFacts): { spec: OciSpec; warnings: string[] } {
+  const { config } = container;
+  const { resources, warnings } = ociResources(config.resources, config.security.privileged, node);
+  const spec: OciSpec = {
+    ociVersion: "1.0.2",
+    process: { ...ociProcess(container, sandbox, image, node), oomScoreAdj: oomScoreAdj(config.resources.oomScoreAdj, node, warnings) },
+    root: { path: "rootfs", readonly: config.security.readonlyRootfs },
+    mounts: containerMounts(config, sandbox),
+    linux: {
+      namespaces: namespaces(container, sandbox, node),
+      cgroupsPath: container.cgroupPath,
+      resources,
+      maskedPaths: config.security.privileged ? [] : [...config.security.maskedPaths],
+      readonlyPaths: config.security.privileged ? [] : [...config.security.readonlyPaths],
+    },
+  };
+  const propagation = rootfsPropagation(config.mounts);
+  if (propagation !== undefined) spec.linux.rootfsPropagation = propagation;
+  return { spec, warnings };
+}
+
+/** The process of an exec: the container's own, with another command. */
+export function execProcess(container: ContainerRecord, sandbox: SandboxRecord, image: ImageConfig, node: NodeFacts, args: readonly string[]): OciProcess {
+  return ociProcess({ ...container, config: { ...container.config, command: args, args: [] } }, sandbox, image, node);
+}
+
+function ociProcess(container: ContainerRecord, sandbox: SandboxRecord, image: ImageConfig, node: NodeFacts): OciProcess {
+  const { config, user } = container;
+  return {
+    terminal: false,
+    user: { uid: user.uid, gid: user.gid, additionalGids: [...user.additionalGids] },
+    args: processArgs(config, image),
+    env: processEnv(config, image, sandbox.config.hostname || shortId(sandbox.id)),
+    cwd: workingDirectory(config, image),
+    capabilities: processCapabilities(config.security, node.capabilities),
+    noNewPrivileges: config.security.noNewPrivileges,
+  };
+}
+
+function namespaces(container: ContainerRecord, sandbox: SandboxRecord, node: NodeFacts): OciLinux["namespaces"] {
+  // The shim is in the pod's namespaces, and lives as long as the pod: joining means joining its.
+  const shared = `/proc/${sandbox.shim?.pid ?? 0}/ns`;
+  const list: OciLinux["namespaces"] = [{ type: "mount" }];
+  if (container.config.security.pid === "container") list.push({ type: "pid" });
+  if (sandbox.config.network !== "host") list.push({ type: "network", path: `${shared}/net` }, { type: "uts", path: `${shared}/uts` });
+  if (sandbox.config.ipc === "pod") list.push({ type: "ipc", path: `${shared}/ipc` });
+  // Under v1 containers see the node's cgroup paths, as with other runtimes; under v2 each has a namespace of its own.
+  if (node.cgroupV2) list.push({ type: "cgroup" });
+  return list;
+}

@@ -1,0 +1,50 @@
+// What is mounted in a container, in order. Pure.
+import { posix } from "node:path";
+import { ETC_FILES, etcFilePath } from "../../sandbox/etc-files.ts";
+import type { SandboxRecord } from "../../sandbox/records.ts";
+import type { ContainerConfig, Mount, Propagation } from "../records.ts";
+import type { OciMount } from "./oci.ts";
+
+const PROPAGATION: Readonly<Record<Propagation, string>> = {
+  private: "rprivate",
+  "host-to-container": "rslave",
+  bidirectional: "rshared",
+};
+
+const mount = (destination: string, type: string, source: string, ...options: string[]): OciMount => ({ destination, type, source, options });
+
+/** The kernel's own file systems first, then the pod's files, then the caller's; a caller's mount replaces ours at its place. */
+export function containerMounts(config: ContainerConfig, sandbox: SandboxRecord): OciMount[] {
+  const taken = new Set(config.mounts.map((each) => posix.normalize(each.containerPath)));
+  const own = [...kernelMounts(config, sandbox), ...podFiles(sandbox)].filter((each) => !taken.has(each.destination));
+  return [...own, ...config.mounts.map(volume)];
+}
+
+function kernelMounts(config: ContainerConfig, sandbox: SandboxRecord): OciMount[] {
+  const access = config.security.privileged ? "rw" : "ro";
+  const shm = sandbox.config.ipc === "node" ? "/dev/shm" : `${sandbox.stateDir}/shm`;
+  return [
+    mount("/proc", "proc", "proc", "nosuid", "noexec", "nodev"),
+    mount("/dev", "tmpfs", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
+    mount("/dev/pts", "devpts", "devpts", "nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"),
+    mount("/dev/mqueue", "mqueue", "mqueue", "nosuid", "noexec", "nodev"),
+    mount("/sys", "sysfs", "sysfs", "nosuid", "noexec", "nodev", access),
+    mount("/sys/fs/cgroup", "cgroup", "cgroup", "nosuid", "noexec", "nodev", "relatime", access),
+    mount("/dev/shm", "bind", shm, "rbind", "nosuid", "noexec", "nodev", "rw"),
+  ];
+}
+
+function podFiles(sandbox: SandboxRecord): OciMount[] {
+  return ETC_FILES.map((file) => mount(`/etc/${file}`, "bind", etcFilePath(sandbox.stateDir, file), "rbind", "rprivate", "rw"));
+}
+
+function volume(each: Mount): OciMount {
+  return mount(each.containerPath, "bind", each.hostPath, "rbind", PROPAGATION[each.propagation], each.readonly ? "ro" : "rw");
+}
+
+/** The root must pass on what a mount is to pass on. */
+export function rootfsPropagation(mounts: readonly Mount[]): "rshared" | "rslave" | undefined {
+  if (mounts.some((each) => each.propagation === "bidirectional")) return "rshared";
+  if (mounts.some((each) => each.propagation === "host-to-container")) return "rslave";
+  return undefined;
+}

@@ -1,0 +1,44 @@
+// The part of the OCI runtime specification that we write. Names are the specification's.
+
+export interface OciSpec {
+  ociVersion: string;
+  process: OciProcess;
+  root: { path: string; readonly: boolean };
+  mounts: OciMount[];
+  linux: OciLinux;
+}
+
+export interface OciProcess {
+  terminal: boolean;
+  user: { uid: number; gid: number; additionalGids: number[] };
+  args: string[];
+  env: string[];
+  cwd: string;
+  capabilities: Record<"bounding" | "effective" | "inheritable" | "permitted" | "ambient", string[]>;
+  noNewPrivileges: boolean;
+  oomScoreAdj?: number;
+}
+
+export interface OciMount {
+  destination: string;
+  type: string;
+  source: string;
+  options: string[];
+}
+
+export interface OciLinux {
+  namespaces: { type: string; path?: string }[];
+  cgroupsPath: string;
+  resources: OciResources;
+  maskedPaths: string[];
+  readonlyPaths: string[];
+  rootfsPropagation?: string;
+}
+
+export interface OciResources {
+  devices: { allow: boolean; access: string; type?: string; major?: number; minor?: number }[];
+  memory?: { limit?: number; swap?: number };
+  cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string };
+  pids?: { limit: number };
+  unified?: Record<string, string>;
+}

@@ -1,0 +1,13 @@
+// berth.v1: what the CRI has no call for.
+import type { UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { BerthServer } from "../../generated/berth/v1/berth.ts";
+import type { Edge } from "../edge.ts";
+import { loadImage } from "./load-image.ts";
+import { timeline } from "./timeline.ts";
+
+export function berthService(edge: Edge): UntypedServiceImplementation {
+  return {
+    loadImage: edge.clientStream("LoadImage", loadImage),
+    timeline: edge.unary("Timeline", timeline),
+  } satisfies Partial<BerthServer>;
+}

@@ -1,0 +1,93 @@
+// ContainerConfig → domain, checked: what is refused is refused here, before anything is made.
+import { AgentError } from "../../base/errors.ts";
+import type { ContainerConfig, ContainerSecurity, Mount, Propagation } from "../../container/records.ts";
+import {
+  type ContainerConfig as ContainerConfigProto,
+  type LinuxContainerSecurityContext,
+  MountPropagation,
+  type Mount as MountProto,
+  NamespaceMode,
+  SecurityProfile_ProfileType,
+  SupplementalGroupsPolicy,
+} from "../../generated/cri/runtime/v1/api.ts";
+import { toResources } from "./resources.ts";
+import { toPidMode } from "./sandbox-config.ts";
+
+const invalid = (message: string): AgentError => new AgentError("invalid-argument", `read container config: ${message}`);
+const notYet = (message: string): AgentError => new AgentError("unimplemented", `read container config: ${message} is not offered yet`);
+
+export function toContainerConfig(proto: ContainerConfigProto | undefined): ContainerConfig {
+  if (proto === undefined) throw invalid("config is missing");
+  if (proto.metadata === undefined || proto.metadata.name === "") throw invalid("metadata needs a name");
+  if (proto.image === undefined || proto.image.image === "") throw invalid("image is missing");
+  if (proto.tty) throw notYet("a terminal");
+  if (proto.stdin) throw notYet("standard input");
+  if (proto.devices.length > 0 || proto.CDIDevices.length > 0) throw notYet("a device");
+  if (/(^|\/)\.\.(\/|$)|[\0\n]/.test(proto.logPath) || proto.logPath.startsWith("/")) throw invalid(`log_path ${JSON.stringify(proto.logPath)} leaves the log directory`);
+  return {
+    name: proto.metadata.name,
+    attempt: proto.metadata.attempt,
+    image: proto.image.image,
+    userSpecifiedImage: proto.image.userSpecifiedImage,
+    command: proto.command,
+    args: proto.args,
+    workingDir: proto.workingDir,
+    envs: proto.envs.map(({ key, value }) => [key, Buffer.from(value).toString("utf8")] as const),
+    mounts: proto.mounts.map(toMount),
+    labels: proto.labels,
+    annotations: proto.annotations,
+    logPath: proto.logPath,
+    resources: toResources(proto.linux?.resources),
+    security: toSecurity(proto.linux?.securityContext),
+  };
+}
+
+const PROPAGATION: ReadonlyMap<number, Propagation> = new Map([
+  [MountPropagation.PROPAGATION_PRIVATE, "private"],
+  [MountPropagation.PROPAGATION_HOST_TO_CONTAINER, "host-to-container"],
+  [MountPropagation.PROPAGATION_BIDIRECTIONAL, "bidirectional"],
+]);
+
+function toMount(proto: MountProto): Mount {
+  const propagation = PROPAGATION.get(proto.propagation);
+  if (propagation === undefined) throw invalid(`mount ${proto.containerPath}: propagation ${proto.propagation} is not known`);
+  if (proto.image !== undefined && proto.image.image !== "") throw notYet(`an image as a volume (mount ${proto.containerPath})`);
+  if (proto.recursiveReadOnly) throw notYet(`a recursive read-only mount (${proto.containerPath})`);
+  if (proto.uidMappings.length > 0 || proto.gidMappings.length > 0) throw notYet(`an id-mapped mount (${proto.containerPath})`);
+  if (!proto.hostPath.startsWith("/")) throw invalid(`mount ${proto.containerPath}: host_path ${JSON.stringify(proto.hostPath)} is not absolute`);
+  return { containerPath: proto.containerPath, hostPath: proto.hostPath, readonly: proto.readonly, propagation };
+}
+
+function toSecurity(proto: LinuxContainerSecurityContext | undefined): ContainerSecurity {
+  if (proto?.seccomp !== undefined && proto.seccomp.profileType !== SecurityProfile_ProfileType.Unconfined && !proto.privileged) {
+    throw notYet("a seccomp profile");
+  }
+  if (proto?.apparmor?.profileType === SecurityProfile_ProfileType.Localhost) throw notYet("an AppArmor profile");
+  return {
+    privileged: proto?.privileged ?? false,
+    pid: proto?.namespaceOptions === undefined ? "container" : pidMode(proto.namespaceOptions.pid),
+    addCapabilities: proto?.capabilities?.addCapabilities ?? [],
+    dropCapabilities: proto?.capabilities?.dropCapabilities ?? [],
+    ambientCapabilities: proto?.capabilities?.addAmbientCapabilities ?? [],
+    runAsUser: proto?.runAsUser?.value,
+    runAsGroup: proto?.runAsGroup?.value,
+    runAsUsername: proto?.runAsUsername ?? "",
+    supplementalGroups: (proto?.supplementalGroups ?? []).map(toGid),
+    groupsPolicy: proto?.supplementalGroupsPolicy === SupplementalGroupsPolicy.Strict ? "strict" : "merge",
+    readonlyRootfs: proto?.readonlyRootfs ?? false,
+    noNewPrivileges: proto?.noNewPrivs ?? false,
+    maskedPaths: proto?.maskedPaths ?? [],
+    readonlyPaths: proto?.readonlyPaths ?? [],
+  };
+}
+
+function pidMode(mode: NamespaceMode): "container" | "node" {
+  const pid = toPidMode(mode, "container");
+  if (pid === "pod") throw notYet("a PID namespace shared by the pod");
+  return pid;
+}
+
+function toGid(gid: bigint): number {
+  if (gid < 0n || gid >= 2n ** 31n) throw invalid(`supplemental group ${gid} is not within 0 to 2147483647`);
+  return Number(gid);
+}

@@ -1,0 +1,35 @@
+// Limits: runtime.v1 ↔ domain.
+import type { LinuxContainerResources } from "../../generated/cri/runtime/v1/api.ts";
+import type { Resources } from "../../sandbox/records.ts";
+
+export const NO_RESOURCES: Resources = { oomScoreAdj: 0, unified: {} };
+
+export function toResources(proto: LinuxContainerResources | undefined): Resources {
+  if (proto === undefined) return NO_RESOURCES;
+  return {
+    cpuPeriodMicros: proto.cpuPeriod,
+    cpuQuotaMicros: proto.cpuQuota,
+    cpuShares: proto.cpuShares,
+    memoryLimitBytes: proto.memoryLimitInBytes,
+    memorySwapLimitBytes: proto.memorySwapLimitInBytes,
+    cpusetCpus: proto.cpusetCpus,
+    cpusetMems: proto.cpusetMems,
+    oomScoreAdj: Number(proto.oomScoreAdj),
+    unified: proto.unified,
+  };
+}
+
+export function fromResources(resources: Resources): LinuxContainerResources {
+  return {
+    cpuPeriod: resources.cpuPeriodMicros ?? 0n,
+    cpuQuota: resources.cpuQuotaMicros ?? 0n,
+    cpuShares: resources.cpuShares ?? 0n,
+    memoryLimitInBytes: resources.memoryLimitBytes ?? 0n,
+    memorySwapLimitInBytes: resources.memorySwapLimitBytes ?? 0n,
+    cpusetCpus: resources.cpusetCpus ?? "",
+    cpusetMems: resources.cpusetMems ?? "",
+    oomScoreAdj: BigInt(resources.oomScoreAdj),
+    unified: { ...resources.unified },
+    hugepageLimits: [],
+  };
+}

@@ -1,0 +1,87 @@
+// PodSandboxConfig → domain, checked: what is refused is refused here, before anything is made.
+import { AgentError } from "../../base/errors.ts";
+import { NamespaceMode, type PodSandboxConfig } from "../../generated/cri/runtime/v1/api.ts";
+import type { NamespaceSource, NetworkMode, PidMode, SandboxConfig } from "../../sandbox/records.ts";
+import { toResources } from "./resources.ts";
+
+/** On a pod: "none" gives it loopback only. */
+export const NETWORK_ANNOTATION = "berth.io/network";
+
+const invalid = (message: string): AgentError => new AgentError("invalid-argument", `read pod sandbox config: ${message}`);
+
+export function toSandboxConfig(proto: PodSandboxConfig | undefined, runtimeHandler: string): SandboxConfig {
+  if (proto === undefined) throw invalid("config is missing");
+  const { metadata, linux } = proto;
+  if (metadata === undefined || metadata.name === "" || metadata.namespace === "" || metadata.uid === "") {
+    throw invalid("metadata needs a name, a namespace and a uid");
+  }
+  const security = linux?.securityContext;
+  const options = security?.namespaceOptions;
+  if (options?.usernsOptions !== undefined && options.usernsOptions.mode !== NamespaceMode.NODE) {
+    throw new AgentError("unimplemented", "read pod sandbox config: user namespaces are not offered yet");
+  }
+  if (proto.portMappings.some((mapping) => mapping.hostPort > 0)) {
+    throw new AgentError("unimplemented", "read pod sandbox config: host ports are not offered yet");
+  }
+  if (proto.logDirectory !== "" && !proto.logDirectory.startsWith("/")) throw invalid(`log_directory ${JSON.stringify(proto.logDirectory)} is not absolute`);
+  const network = toNetworkMode(options?.network ?? NamespaceMode.POD, proto.annotations);
+  return {
+    metadata,
+    hostname: toHostname(proto.hostname, network, metadata.name),
+    logDirectory: proto.logDirectory,
+    dns: proto.dnsConfig ?? { servers: [], searches: [], options: [] },
+    labels: proto.labels,
+    annotations: proto.annotations,
+    cgroupParent: toCgroupParent(linux?.cgroupParent ?? ""),
+    network,
+    ipc: toSource("ipc", options?.ipc ?? NamespaceMode.POD),
+    pid: toPidMode(options?.pid ?? NamespaceMode.POD, "sandbox"),
+    sysctls: linux?.sysctls ?? {},
+    resources: linux?.resources === undefined ? undefined : toResources(linux.resources),
+    privileged: security?.privileged ?? false,
+    runtimeHandler,
+  };
+}
+
+function toNetworkMode(mode: NamespaceMode, annotations: Readonly<Record<string, string>>): NetworkMode {
+  if (mode === NamespaceMode.NODE) return "host";
+  if (mode !== NamespaceMode.POD) throw invalid(`network namespace mode ${mode} is not POD or NODE`);
+  const wanted = annotations[NETWORK_ANNOTATION] ?? "";
+  if (wanted === "none") return "closed";
+  if (wanted === "") return "bridge";
+  throw invalid(`annotation ${NETWORK_ANNOTATION} ${JSON.stringify(wanted)} is not "none"`);
+}
+
+function toSource(what: string, mode: NamespaceMode): NamespaceSource {
+  if (mode === NamespaceMode.NODE) return "node";
+  if (mode === NamespaceMode.POD) return "pod";
+  throw invalid(`${what} namespace mode ${mode} is not POD or NODE`);
+}
+
+/**
+ * The zero value is POD, which a sandbox's config has also when the caller said nothing; without a process of its own the
+ * sandbox needs no PID namespace, so there it means that each container has its own until a container asks for more.
+ */
+export function toPidMode(mode: NamespaceMode, of: "sandbox" | "container"): PidMode {
+  if (mode === NamespaceMode.CONTAINER) return "container";
+  if (mode === NamespaceMode.NODE) return "node";
+  if (mode === NamespaceMode.POD) return of === "sandbox" ? "container" : "pod";
+  throw new AgentError("unimplemented", "read namespace options: the PID namespace of another container (TARGET) is not offered yet");
+}
+
+function toHostname(hostname: string, network: NetworkMode, podName: string): string {
+  if (network === "host") return "";
+  const name = hostname === "" ? podName.slice(0, 63) : hostname;
+  if (Buffer.byteLength(name) > 64 || !/^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$/.test(name)) {
+    throw invalid(`hostname ${JSON.stringify(name)} is no host name of at most 64 characters`);
+  }
+  return name;
+}
+
+function toCgroupParent(path: string): string {
+  if (path === "") return "";
+  const parts = path.split("/").filter((part) => part !== "");
+  const bad = parts.some((part) => part === ".." || part === "." || /[\0\n]/.test(part));
+  if (bad || parts.length === 0 || path.length > 1024) throw invalid(`cgroup_parent ${JSON.stringify(path)} is no path of a cgroup`);
+  return `/${parts.join("/")}`;
+}

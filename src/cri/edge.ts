@@ -1,0 +1,103 @@
+// One wrapper round every call: ready gate, request id, timing, log, error → status.
+import type { handleClientStreamingCall, handleUnaryCall, ServerErrorResponse, ServerReadableStream, ServerUnaryCall } from "@grpc/grpc-js";
+import { AgentError, kindOf, messageOf } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { Engine } from "./engine.ts";
+import { toStatus } from "./status.ts";
+
+export interface CallContext {
+  /** Aborted when the client has gone away or its deadline has passed. */
+  readonly signal: AbortSignal;
+}
+
+export type Handler<Request, Response> = (engine: Engine, request: Request, context: CallContext) => Promise<Response> | Response;
+export type StreamHandler<Request, Response> = (engine: Engine, requests: AsyncIterable<Request>, context: CallContext) => Promise<Response>;
+
+// Calls that pollers make many times a minute; their successes would drown the log.
+const POLLED = new Set([
+  "Version",
+  "Status",
+  "ListPodSandbox",
+  "PodSandboxStatus",
+  "ListContainers",
+  "ContainerStatus",
+  "ListContainerStats",
+  "ListPodSandboxStats",
+  "ImageFsInfo",
+  "ListImages",
+  "ImageStatus",
+]);
+
+export class Edge {
+  readonly #log: Log;
+  readonly #engine: Promise<Engine>;
+  #lastRequestId = 0;
+  #inFlight = 0;
+  #idle: (() => void) | undefined;
+
+  /** @param engine resolves when recovery is done; calls that come before wait for it */
+  constructor(engine: Promise<Engine>, log: Log) {
+    this.#engine = engine;
+    this.#log = log;
+  }
+
+  unary<Request, Response>(name: string, handler: Handler<Request, Response>): handleUnaryCall<Request, Response> {
+    return (call, callback) => {
+      void this.#run(name, call, async (engine, context) => await handler(engine, call.request, context)).then(
+        (response) => callback(null, response),
+        (failure: unknown) => callback(asServerError(failure)),
+      );
+    };
+  }
+
+  clientStream<Request, Response>(name: string, handler: StreamHandler<Request, Response>): handleClientStreamingCall<Request, Response> {
+    return (call, callback) => {
+      void this.#run(name, call, (engine, context) => handler(engine, call as AsyncIterable<Request>, context)).then(
+        (response) => callback(null, response),
+        (failure: unknown) => callback(asServerError(failure)),
+      );
+    };
+  }
+
+  /** Resolves when no call is being worked on. */
+  async drained(): Promise<void> {
+    if (this.#inFlight === 0) return;
+    await new Promise<void>((resolve) => {
+      this.#idle = resolve;
+    });
+  }
+
+  async #run<Q, S, T>(
+    name: string,
+    call: ServerUnaryCall<Q, S> | ServerReadableStream<Q, S>,
+    work: (engine: Engine, context: CallContext) => Promise<T>,
+  ): Promise<T> {
+    const requestId = ++this.#lastRequestId;
+    const startedAtMs = performance.now();
+    const abort = new AbortController();
+    call.on("cancelled", () => abort.abort(new AgentError("cancelled", `${name}: the client went away`)));
+    this.#inFlight++;
+    try {
+      const response = await work(await this.#engine, { signal: abort.signal });
+      const fields = { call: name, requestId, ms: elapsed(startedAtMs) };
+      if (POLLED.has(name)) this.#log.debug(fields, "call");
+      else this.#log.info(fields, "call");
+      return response;
+    } catch (failure) {
+      const fields = { call: name, requestId, ms: elapsed(startedAtMs), kind: kindOf(failure), err: messageOf(failure) };
+      // What we did not expect carries its stack.
+      if (failure instanceof AgentError) this.#log.warn(fields, "call failed");
+      else this.#log.error({ ...fields, stack: failure instanceof Error ? failure.stack : undefined }, "call failed");
+      throw failure;
+    } finally {
+      this.#inFlight--;
+      if (this.#inFlight === 0) this.#idle?.();
+    }
+  }
+}
+
+const elapsed = (startedAtMs: number): number => Math.round((performance.now() - startedAtMs) * 1000) / 1000;
+
+function asServerError(failure: unknown): ServerErrorResponse {
+  return Object.assign(new Error(messageOf(failure)), toStatus(failure));
+}

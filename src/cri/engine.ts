@@ -1,0 +1,23 @@
+// The engine as the CRI edge sees it: what a call may use.
+import type { ContainerService } from "../container/container-service.ts";
+import type { ImageService } from "../image/image-service.ts";
+import type { NetworkService } from "../network/network-service.ts";
+import type { SandboxService } from "../sandbox/sandbox-service.ts";
+import type { UsageService } from "../stats/usage-service.ts";
+
+export interface Engine {
+  readonly version: string;
+  readonly sandboxes: SandboxService;
+  readonly containers: ContainerService;
+  readonly images: ImageService;
+  readonly network: NetworkService;
+  readonly usage: UsageService;
+  /** Why containers can't be run now; undefined when they can. */
+  readonly runtimeProblem: () => string | undefined;
+  /** Runtime handlers by name, "" the default. */
+  readonly handlers: ReadonlySet<string>;
+  /** For people: what `crictl info` shows of how this node is set up. */
+  readonly describe: () => Readonly<Record<string, unknown>>;
+  /** Where an image archive is kept while it comes in. */
+  readonly uploadDir: string;
+}

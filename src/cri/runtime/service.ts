@@ -1,0 +1,47 @@
+// RuntimeService: the calls that are there. gRPC answers UNIMPLEMENTED to the others.
+import type { UntypedServiceImplementation } from "@grpc/grpc-js";
+import type { RuntimeServiceServer } from "../../generated/cri/runtime/v1/api.ts";
+import type { Edge } from "../edge.ts";
+import { containerStats } from "./container-stats.ts";
+import { containerStatus } from "./container-status.ts";
+import { createContainer } from "./create-container.ts";
+import { execSync } from "./exec-sync.ts";
+import { listContainerStats } from "./list-container-stats.ts";
+import { listContainers } from "./list-containers.ts";
+import { listPodSandboxStats } from "./list-pod-sandbox-stats.ts";
+import { listPodSandbox } from "./list-pod-sandbox.ts";
+import { podSandboxStats } from "./pod-sandbox-stats.ts";
+import { podSandboxStatus } from "./pod-sandbox-status.ts";
+import { removeContainer } from "./remove-container.ts";
+import { removePodSandbox } from "./remove-pod-sandbox.ts";
+import { runPodSandbox } from "./run-pod-sandbox.ts";
+import { runtimeConfig } from "./runtime-config.ts";
+import { startContainer } from "./start-container.ts";
+import { status } from "./status.ts";
+import { stopContainer } from "./stop-container.ts";
+import { stopPodSandbox } from "./stop-pod-sandbox.ts";
+import { version } from "./version.ts";
+
+export function runtimeService(edge: Edge): UntypedServiceImplementation {
+  return {
+    version: edge.unary("Version", version),
+    status: edge.unary("Status", status),
+    runtimeConfig: edge.unary("RuntimeConfig", runtimeConfig),
+    runPodSandbox: edge.unary("RunPodSandbox", runPodSandbox),
+    stopPodSandbox: edge.unary("StopPodSandbox", stopPodSandbox),
+    removePodSandbox: edge.unary("RemovePodSandbox", removePodSandbox),
+    podSandboxStatus: edge.unary("PodSandboxStatus", podSandboxStatus),
+    listPodSandbox: edge.unary("ListPodSandbox", listPodSandbox),
+    createContainer: edge.unary("CreateContainer", createContainer),
+    startContainer: edge.unary("StartContainer", startContainer),
+    stopContainer: edge.unary("StopContainer", stopContainer),
+    removeContainer: edge.unary("RemoveContainer", removeContainer),
+    listContainers: edge.unary("ListContainers", listContainers),
+    containerStatus: edge.unary("ContainerStatus", containerStatus),
+    execSync: edge.unary("ExecSync", execSync),
+    containerStats: edge.unary("ContainerStats", containerStats),
+    listContainerStats: edge.unary("ListContainerStats", listContainerStats),
+    podSandboxStats: edge.unary("PodSandboxStats", podSandboxStats),
+    listPodSandboxStats: edge.unary("ListPodSandboxStats", listPodSandboxStats),
+  } satisfies Partial<RuntimeServiceServer>;
+}

@@ -1,0 +1,46 @@
+// What the steps of a sandbox's life share.
+import { join } from "node:path";
+import type { Clock } from "../base/clock.ts";
+import { AgentError } from "../base/errors.ts";
+import type { SandboxId } from "../base/ids.ts";
+import type { KeyedLock } from "../base/keyed-lock.ts";
+import type { Log } from "../base/log.ts";
+import type { Helper } from "../native-client/helper.ts";
+import type { NetworkService } from "../network/network-service.ts";
+import type { Collection } from "../store/collection.ts";
+import type { Store } from "../store/store.ts";
+import type { SandboxContents } from "./contents.ts";
+import type { SandboxRecord } from "./records.ts";
+import type { Shims } from "./shims.ts";
+
+export interface SandboxContext {
+  readonly store: Store;
+  readonly records: Collection<SandboxRecord>;
+  readonly helper: Helper;
+  readonly network: NetworkService;
+  readonly shims: Shims;
+  readonly lock: KeyedLock;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly bootId: string;
+  /** --state */
+  readonly state: string;
+  /** of pods that name no parent: "/berth-<instance>" */
+  readonly cgroupParent: string;
+  /** runtime handlers that may be asked for */
+  readonly handlers: ReadonlySet<string>;
+  readonly contents: () => SandboxContents;
+}
+
+// sun_path holds 108 bytes with its end.
+const LONGEST_SOCKET_PATH = 107;
+const SOCKET_ID_DIGITS = 24;
+
+/** The folder and socket of a sandbox. @throws AgentError invalid-argument when --state is too long for a socket */
+export function sandboxPaths(state: string, id: SandboxId): { readonly stateDir: string; readonly socketPath: string } {
+  const socketPath = join(state, "s", id.slice(0, SOCKET_ID_DIGITS));
+  if (Buffer.byteLength(socketPath) > LONGEST_SOCKET_PATH) {
+    throw new AgentError("invalid-argument", `place socket of pod ${id}: ${socketPath} is over ${LONGEST_SOCKET_PATH} bytes; choose a shorter --state`);
+  }
+  return { stateDir: join(state, "pods", id), socketPath };
+}

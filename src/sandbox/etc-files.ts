@@ -1,0 +1,54 @@
+// The files that every container of a pod finds in /etc. Values go into line files, so line breaks are refused.
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { AgentError } from "../base/errors.ts";
+import type { DnsConfig, SandboxConfig } from "./records.ts";
+
+export const ETC_FILES = ["hosts", "hostname", "resolv.conf"] as const;
+export type EtcFile = (typeof ETC_FILES)[number];
+
+export const etcFilePath = (stateDir: string, file: EtcFile): string => join(stateDir, file);
+
+// A pod may not make us read without end.
+const MAX_RESOLV_CONF_BYTES = 64 * 1024;
+const LINE_BREAK_OR_NUL = /[\n\r\0]/;
+
+/** @throws AgentError invalid-argument when a value holds a line break */
+export function checkLineValues(config: SandboxConfig): void {
+  const values = [config.hostname, ...config.dns.servers, ...config.dns.searches, ...config.dns.options];
+  const bad = values.find((value) => LINE_BREAK_OR_NUL.test(value));
+  if (bad !== undefined) {
+    throw new AgentError("invalid-argument", `read pod sandbox config: ${JSON.stringify(bad)} holds a line break, in hostname or dns_config`);
+  }
+}
+
+export function hostsText(hostname: string, address: string): string {
+  const lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback", "fe00::0\tip6-localnet", "ff02::1\tip6-allnodes", "ff02::2\tip6-allrouters"];
+  if (hostname !== "") lines.push(`${address === "" ? "127.0.1.1" : address}\t${hostname}`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** undefined when the config says nothing, so that the node's own file is right. */
+export function resolvConfText(dns: DnsConfig): string | undefined {
+  if (dns.servers.length === 0 && dns.searches.length === 0 && dns.options.length === 0) return undefined;
+  const lines = dns.servers.map((server) => `nameserver ${server}`);
+  if (dns.searches.length > 0) lines.push(`search ${dns.searches.join(" ")}`);
+  if (dns.options.length > 0) lines.push(`options ${dns.options.join(" ")}`);
+  return `${lines.join("\n")}\n`;
+}
+
+/** @param hostname what the pod's processes see as theirs */
+export async function writeEtcFiles(stateDir: string, config: SandboxConfig, hostname: string, address: string): Promise<void> {
+  const resolvConf = resolvConfText(config.dns) ?? (await nodeFile("/etc/resolv.conf"));
+  const hosts = config.network === "host" ? await nodeFile("/etc/hosts") : hostsText(hostname, address);
+  await Promise.all([
+    writeFile(etcFilePath(stateDir, "hosts"), hosts, { mode: 0o644 }),
+    writeFile(etcFilePath(stateDir, "hostname"), `${hostname}\n`, { mode: 0o644 }),
+    writeFile(etcFilePath(stateDir, "resolv.conf"), resolvConf, { mode: 0o644 }),
+  ]);
+}
+
+async function nodeFile(path: string): Promise<string> {
+  const text = await readFile(path, "utf8").catch(() => "");
+  return text.slice(0, MAX_RESOLV_CONF_BYTES);
+}

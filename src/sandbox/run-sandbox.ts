@@ -1,0 +1,112 @@
+// RunPodSandbox: intent on disk, then the pod in the kernel, then ready on disk.
+import { hostname as nodeHostname } from "node:os";
+import { AgentError, messageOf, wrap } from "../base/errors.ts";
+import { newSandboxId, type SandboxId } from "../base/ids.ts";
+import { Stages } from "../base/timeline.ts";
+import { NamespaceUse } from "../generated/berth/native/helper.ts";
+import { type SandboxContext, sandboxPaths } from "./context.ts";
+import { checkLineValues, writeEtcFiles } from "./etc-files.ts";
+import { cgroupLimits } from "./limits.ts";
+import type { SandboxConfig, SandboxRecord } from "./records.ts";
+import { nextSandboxState } from "./state.ts";
+import { teardownSandbox } from "./teardown.ts";
+
+// What Docker and containerd give a pod's /dev/shm.
+const SHM_BYTES = 64n * 1024n * 1024n;
+
+export async function runSandbox(context: SandboxContext, config: SandboxConfig): Promise<SandboxId> {
+  checkLineValues(config);
+  if (!context.handlers.has(config.runtimeHandler)) {
+    const known = [...context.handlers].map((name) => JSON.stringify(name)).join(", ");
+    throw new AgentError("invalid-argument", `run pod sandbox: runtime handler ${JSON.stringify(config.runtimeHandler)} is not one of ${known}`);
+  }
+  if (config.pid === "pod") throw new AgentError("unimplemented", "run pod sandbox: a PID namespace shared by the pod is not offered yet");
+  const id = newSandboxId();
+  return await context.lock.run(id, () => run(context, id, config));
+}
+
+async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig): Promise<SandboxId> {
+  const { clock, store, records, helper } = context;
+  const stages = new Stages(clock, "sandbox");
+  if (config.network === "bridge") await stages.time("network", () => context.network.ensure());
+  const plan = config.network === "bridge" ? context.network.plan(id) : undefined;
+  const planned = planRecord(context, id, config, plan?.record.address ?? "");
+  try {
+    await stages.time("record", () => store.commit(records.put(planned), ...(plan === undefined ? [] : [plan.change])));
+  } catch (failure) {
+    if (plan !== undefined) context.network.abandon(plan.record);
+    throw wrap(failure, `run pod sandbox ${id}: record`);
+  }
+  let sandbox = planned;
+  try {
+    const hostname = podHostname(config);
+    const started = await stages.time("start", () =>
+      helper.startSandbox({
+        sandboxId: id,
+        stateDir: planned.stateDir,
+        socketPath: planned.socketPath,
+        cgroupPath: planned.cgroupPath,
+        limits: config.resources === undefined ? undefined : cgroupLimits(config.resources),
+        network: config.network === "host" ? NamespaceUse.NAMESPACE_USE_HOST : NamespaceUse.NAMESPACE_USE_NEW,
+        ipc: config.ipc === "node" ? NamespaceUse.NAMESPACE_USE_HOST : NamespaceUse.NAMESPACE_USE_NEW,
+        // As kubelet and containerd have it: a pod on the node's network has the node's name too.
+        uts: config.network === "host" ? NamespaceUse.NAMESPACE_USE_HOST : NamespaceUse.NAMESPACE_USE_NEW,
+        hostname,
+        sysctls: { ...config.sysctls },
+        endpoint: plan?.endpoint,
+        shmBytes: SHM_BYTES,
+      }),
+    );
+    stages.addAll(started.stages);
+    sandbox = {
+      ...planned,
+      shim: { pid: started.shimPid, startTicks: started.shimStartTicks },
+      cgroupOwned: started.cgroupCreated,
+      warnings: started.warnings,
+    };
+    await stages.time("files", () => writeEtcFiles(planned.stateDir, config, hostname, planned.address));
+    await stages.time("shim", () => context.shims.connect(sandbox));
+    const ready: SandboxRecord = { ...sandbox, state: nextSandboxState(sandbox.state, "run"), stages: stages.list };
+    await store.commit(records.put(ready));
+    return id;
+  } catch (failure) {
+    await undoRun(context, sandbox);
+    throw wrap(failure, `run pod sandbox ${id}`);
+  }
+}
+
+/** Takes back a run that did not come to its end. What can't be taken back stays on record, for the next start of berthd. */
+export async function undoRun(context: SandboxContext, sandbox: SandboxRecord): Promise<void> {
+  try {
+    // Nobody but this run has used the cgroup if it was made by it; a planned record does not know, and asks for its default place only.
+    await teardownSandbox(context, { ...sandbox, cgroupOwned: sandbox.cgroupOwned || sandbox.cgroupPrune !== "" });
+    await context.store.commit(context.records.delete(sandbox.id));
+  } catch (failure) {
+    context.log.error({ podSandboxId: sandbox.id, err: messageOf(failure) }, "a pod that did not start could not be taken back whole");
+  }
+}
+
+function planRecord(context: SandboxContext, id: SandboxId, config: SandboxConfig, address: string): SandboxRecord {
+  const named = config.cgroupParent !== "";
+  return {
+    id,
+    state: "planned",
+    config,
+    createdAtNanos: context.clock.nowNanos(),
+    bootId: context.bootId,
+    ...sandboxPaths(context.state, id),
+    // A parent that the caller names is the pod's own cgroup: the kubelet makes one for each pod.
+    cgroupPath: named ? config.cgroupParent : `${context.cgroupParent}/${id}`,
+    cgroupPrune: named ? "" : context.cgroupParent,
+    cgroupOwned: false,
+    shim: undefined,
+    address,
+    stages: [],
+    warnings: [],
+  };
+}
+
+function podHostname(config: SandboxConfig): string {
+  if (config.network === "host") return nodeHostname();
+  return config.hostname;
+}

@@ -1,0 +1,136 @@
+// Pod sandboxes: what the CRI edge and the container module may ask of them. Work on one sandbox is ordered by its lock.
+import { AgentError, during, messageOf } from "../base/errors.ts";
+import type { SandboxId } from "../base/ids.ts";
+import { CallsInFlight } from "../base/join-calls.ts";
+import { KeyedLock } from "../base/keyed-lock.ts";
+import type { ShimClient } from "../native-client/shim.ts";
+import type { SandboxContents } from "./contents.ts";
+import type { SandboxContext } from "./context.ts";
+import { recoverSandboxes, settleLost } from "./recover-sandbox.ts";
+import { type SandboxConfig, type SandboxRecord, sandboxKey } from "./records.ts";
+import { runSandbox } from "./run-sandbox.ts";
+import { isAlive, Shims } from "./shims.ts";
+import { nextSandboxState } from "./state.ts";
+import { teardownSandbox } from "./teardown.ts";
+
+export type SandboxOptions = Omit<SandboxContext, "records" | "shims" | "lock" | "contents">;
+
+export class SandboxService {
+  readonly #context: SandboxContext;
+  readonly #running = new CallsInFlight<SandboxId>();
+  readonly #stopping = new CallsInFlight<void>();
+  #contents: SandboxContents | undefined;
+
+  constructor(options: SandboxOptions) {
+    const shims = new Shims({
+      exited: (sandboxId, container) => this.#requireContents().exited(sandboxId, container),
+      disconnected: (sandboxId) => void this.#disconnected(sandboxId),
+    });
+    this.#context = {
+      ...options,
+      records: options.store.collection<SandboxRecord>("sandbox"),
+      shims,
+      lock: new KeyedLock(),
+      contents: () => this.#requireContents(),
+    };
+  }
+
+  /** The container module gives itself here, once, before anything else is called. */
+  holds(contents: SandboxContents): void {
+    this.#contents = contents;
+  }
+
+  /** @throws AgentError already-exists when (namespace, name, uid, attempt) is taken; a call in flight is joined instead */
+  run(config: SandboxConfig): Promise<SandboxId> {
+    const key = sandboxKey(config.metadata);
+    return this.#running.join(key, async () => {
+      for (const other of this.list()) {
+        if (sandboxKey(other.config.metadata) === key) {
+          throw new AgentError("already-exists", `run pod sandbox: ${config.metadata.namespace}/${config.metadata.name} attempt ${config.metadata.attempt} is pod ${other.id}`);
+        }
+      }
+      return await runSandbox(this.#context, config);
+    });
+  }
+
+  /** Ends everything of the pod in the kernel; its record stays. A missing id is success. */
+  async stop(id: SandboxId): Promise<void> {
+    await this.#stopping.join(id, () => this.#context.lock.run(id, () => this.#stop(id)));
+  }
+
+  /** Stops the sandbox if need be, then removes it with its containers. A missing id is success. */
+  async remove(id: SandboxId): Promise<void> {
+    await this.stop(id);
+    await this.#context.lock.run(id, async () => {
+      const sandbox = this.#context.records.get(id);
+      if (sandbox === undefined) return;
+      nextSandboxState(sandbox.state, "remove");
+      await during(`remove pod sandbox ${id}`, async () => {
+        await this.#context.contents().removeAll(id);
+        await this.#context.store.commit(this.#context.records.delete(id));
+      });
+    });
+  }
+
+  /** Sandboxes as the CRI shows them: those that were run, until they are removed. */
+  list(): SandboxRecord[] {
+    return [...this.#context.records.values()].filter((sandbox) => sandbox.state !== "planned");
+  }
+
+  /** @throws AgentError not-found */
+  get(id: SandboxId): SandboxRecord {
+    const sandbox = this.#context.records.get(id);
+    if (sandbox === undefined || sandbox.state === "planned") throw new AgentError("not-found", `find pod sandbox: no pod has id ${id}`);
+    return sandbox;
+  }
+
+  /** The shim of a ready sandbox. @throws AgentError failed-precondition when it is not ready */
+  shim(id: SandboxId): ShimClient {
+    const sandbox = this.get(id);
+    if (sandbox.state !== "ready") throw new AgentError("failed-precondition", `use pod sandbox ${id}: it is ${sandbox.state}`);
+    return this.#context.shims.get(id);
+  }
+
+  findShim(id: SandboxId): ShimClient | undefined {
+    return this.#context.shims.find(id);
+  }
+
+  /** Brings records and kernel together after a start of berthd; calls are served only after it. */
+  async recover(): Promise<void> {
+    await recoverSandboxes(this.#context);
+  }
+
+  /** Ends the connections; pods go on. */
+  close(): void {
+    this.#context.shims.forgetAll();
+  }
+
+  async #stop(id: SandboxId): Promise<void> {
+    const sandbox = this.#context.records.get(id);
+    if (sandbox === undefined || sandbox.state === "notready") return;
+    await during(`stop pod sandbox ${id}`, async () => {
+      await this.#context.contents().stopAll(id);
+      await teardownSandbox(this.#context, sandbox);
+      await this.#context.store.commit(this.#context.records.put({ ...sandbox, state: nextSandboxState(sandbox.state, "stop") }));
+    });
+  }
+
+  async #disconnected(id: SandboxId): Promise<void> {
+    const { lock, log, records, shims } = this.#context;
+    try {
+      await lock.run(id, async () => {
+        const sandbox = records.get(id);
+        if (sandbox?.state !== "ready" || sandbox.shim === undefined || shims.find(id) !== undefined) return;
+        if (await isAlive(sandbox.shim)) await shims.connect(sandbox).then((client) => client.hello()).then((hello) => this.#requireContents().recover(id, hello.containers));
+        else await settleLost(this.#context, sandbox);
+      });
+    } catch (failure) {
+      log.error({ podSandboxId: id, err: messageOf(failure) }, "a pod whose shim went away could not be settled");
+    }
+  }
+
+  #requireContents(): SandboxContents {
+    if (this.#contents === undefined) throw new AgentError("internal", "use pod sandboxes: the container module is not there");
+    return this.#contents;
+  }
+}

@@ -1,0 +1,39 @@
+// Takes everything of a sandbox out of the kernel. Every step may run again, and on what was never made.
+import { rm } from "node:fs/promises";
+import { allSteps, messageOf } from "../base/errors.ts";
+import type { SandboxContext } from "./context.ts";
+import type { SandboxRecord } from "./records.ts";
+import { isAlive } from "./shims.ts";
+
+// SIGKILL is quick; a process that outlives it sits in the kernel, and the caller should hear of it.
+const KILL_TIMEOUT_MS = 10_000;
+
+export async function teardownSandbox(context: SandboxContext, sandbox: SandboxRecord): Promise<void> {
+  const { helper, network } = context;
+  await allSteps(`take down pod ${sandbox.id}`, [
+    () => endShim(context, sandbox),
+    // The shim's end has begun to take the namespace away, and the veth pair with it; detaching waits for that.
+    () => network.release(sandbox.id),
+    async () => {
+      // Another pod, or the kubelet, may use a cgroup that was there before us: its processes are not ours to kill.
+      if (!sandbox.cgroupOwned) return;
+      await helper.killCgroup({ cgroupPath: sandbox.cgroupPath, timeoutMillis: KILL_TIMEOUT_MS });
+      await helper.removeCgroup({ cgroupPath: sandbox.cgroupPath, pruneParent: sandbox.cgroupPrune });
+    },
+    () => rm(sandbox.socketPath, { force: true }),
+    () => helper.removeTree(sandbox.stateDir),
+  ]);
+}
+
+async function endShim(context: SandboxContext, sandbox: SandboxRecord): Promise<void> {
+  const client = context.shims.find(sandbox.id);
+  if (client?.isOpen === true) {
+    try {
+      await client.shutdown();
+    } catch (failure) {
+      context.log.warn({ podSandboxId: sandbox.id, err: messageOf(failure) }, "the shim did not end when asked; it will be killed");
+    }
+  }
+  context.shims.forget(sandbox.id);
+  if (sandbox.shim !== undefined && (await isAlive(sandbox.shim))) await context.helper.killShim(sandbox.shim);
+}
