@@ -1,1 +1,18 @@
+//! Control groups: found out at start (v1, hybrid or v2), made, limited, killed, removed and measured.
 //!
+//! The helper writes to everything down to the pod; the OCI runtime makes a container's leaf, and the helper
+//! changes it afterwards. On a hybrid host the v2 half holds no controller of ours and is left alone.
+
+mod detect;
+mod error;
+mod kill;
+mod limits;
+mod path;
+mod tree;
+mod usage;
+
+pub use detect::{Cgroups, Hierarchy, Mode};
+pub use error::CgroupError;
+pub use limits::Limits;
+pub use path::CgroupPath;
+pub use usage::Usage;

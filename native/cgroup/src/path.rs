@@ -1,0 +1,54 @@
+use crate::CgroupError;
+use std::path::{Path, PathBuf};
+
+const MAX_BYTES: usize = 1024;
+
+/// The path of a cgroup below each hierarchy's mount, checked: absolute, no "..", never the root itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CgroupPath(String);
+
+impl CgroupPath {
+    pub fn parse(text: &str) -> Result<Self, CgroupError> {
+        let parts = text.strip_prefix('/').unwrap_or("");
+        let good = text.len() <= MAX_BYTES
+            && !parts.is_empty()
+            && parts.split('/').all(|part| !matches!(part, "" | "." | "..") && !part.contains(['\0', '\n']));
+        if good { Ok(Self(parts.to_owned())) } else { Err(CgroupError::Path(text.chars().take(256).collect())) }
+    }
+
+    /// Below the mount of a hierarchy.
+    pub fn under(&self, mount: &Path) -> PathBuf {
+        mount.join(&self.0)
+    }
+
+    pub fn parts(&self) -> impl Iterator<Item = &str> {
+        self.0.split('/')
+    }
+
+    pub fn is_below(&self, ancestor: &Self) -> bool {
+        self.0.strip_prefix(&ancestor.0).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_absolute_paths_without_detours_name_a_cgroup() {
+        for good in ["/a", "/kubepods/burstable/pod1"] {
+            assert!(CgroupPath::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["", "/", "a", "/a//b", "/a/..", "/../a", "/a/./b", "/a/", "/a\nb", "/a\0"] {
+            assert!(CgroupPath::parse(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn below_means_a_whole_part_further() {
+        let path = |text| CgroupPath::parse(text).expect("good path");
+        assert!(path("/a/b").is_below(&path("/a")));
+        assert!(!path("/ab").is_below(&path("/a")));
+        assert!(!path("/a").is_below(&path("/a")));
+    }
+}

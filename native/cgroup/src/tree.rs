@@ -1,0 +1,127 @@
+//! Making and removing cgroups.
+
+use crate::{CgroupError, CgroupPath, Cgroups};
+use std::{
+    fs, io,
+    path::Path,
+    thread,
+    time::{Duration, Instant},
+};
+
+// The kernel frees a cgroup a moment after its last process has gone.
+const BUSY_RETRY: Duration = Duration::from_millis(2);
+const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+
+impl Cgroups {
+    /// Makes the cgroup in every hierarchy, its ancestors too. True when it was not there before.
+    pub fn create(&self, path: &CgroupPath) -> Result<bool, CgroupError> {
+        let mut created = false;
+        for hierarchy in &self.hierarchies {
+            let mut folder = hierarchy.mount.clone();
+            let is_cpuset = hierarchy.controllers.iter().any(|name| name == "cpuset");
+            for part in path.parts() {
+                if self.is_v2() {
+                    enable_controllers(&folder)?;
+                }
+                folder.push(part);
+                match fs::create_dir(&folder) {
+                    Ok(()) => created |= folder == path.under(&hierarchy.mount),
+                    Err(failure) if failure.kind() == io::ErrorKind::AlreadyExists => {}
+                    Err(failure) => return Err(CgroupError::io("make cgroup", folder, failure)),
+                }
+                if is_cpuset && !self.is_v2() {
+                    inherit_cpuset(&folder)?;
+                }
+            }
+        }
+        Ok(created)
+    }
+
+    /// Removes the cgroup and all below it; one that is not there is fine.
+    pub fn remove(&self, path: &CgroupPath) -> Result<(), CgroupError> {
+        for hierarchy in &self.hierarchies {
+            remove_tree(&path.under(&hierarchy.mount), Instant::now() + BUSY_TIMEOUT)?;
+        }
+        Ok(())
+    }
+
+    /// Removes the cgroup where nothing is in it any more.
+    pub fn remove_if_empty(&self, path: &CgroupPath) -> Result<(), CgroupError> {
+        for hierarchy in &self.hierarchies {
+            let folder = path.under(&hierarchy.mount);
+            match fs::remove_dir(&folder) {
+                Ok(()) => {}
+                Err(failure) if is_gone(&failure) || is_busy(&failure) => {}
+                Err(failure) => return Err(CgroupError::io("remove cgroup", folder, failure)),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// v1 gives a new cpuset neither cpus nor memory nodes, and no process can enter such a one.
+fn inherit_cpuset(folder: &Path) -> Result<(), CgroupError> {
+    for file in ["cpuset.cpus", "cpuset.mems"] {
+        let own = folder.join(file);
+        let text = fs::read_to_string(&own).map_err(|source| CgroupError::io("read", &own, source))?;
+        if !text.trim().is_empty() {
+            continue;
+        }
+        let above = folder.parent().unwrap_or(folder).join(file);
+        let value = fs::read_to_string(&above).map_err(|source| CgroupError::io("read", above, source))?;
+        let value = value.trim().to_owned();
+        fs::write(&own, &value).map_err(|source| CgroupError::Write { file: own, value, source })?;
+    }
+    Ok(())
+}
+
+/// v2: what is not enabled in a folder can't be limited below it. A controller that can't be handed on is left out.
+fn enable_controllers(folder: &Path) -> Result<(), CgroupError> {
+    let read = |file: &str| fs::read_to_string(folder.join(file)).unwrap_or_default();
+    let (available, enabled) = (read("cgroup.controllers"), read("cgroup.subtree_control"));
+    for controller in
+        available.split_whitespace().filter(|name| !enabled.split_whitespace().any(|other| other == *name))
+    {
+        let file = folder.join("cgroup.subtree_control");
+        match fs::write(&file, format!("+{controller}")) {
+            Ok(()) => {}
+            // Real-time processes or a device policy stand in the way: pods go without this controller.
+            Err(failure)
+                if matches!(
+                    failure.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::ResourceBusy | io::ErrorKind::NotFound
+                ) => {}
+            Err(source) => return Err(CgroupError::Write { file, value: format!("+{controller}"), source }),
+        }
+    }
+    Ok(())
+}
+
+fn remove_tree(folder: &Path, deadline: Instant) -> Result<(), CgroupError> {
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(failure) if is_gone(&failure) => return Ok(()),
+        Err(failure) => return Err(CgroupError::io("list cgroup", folder, failure)),
+    };
+    for entry in entries.flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+            remove_tree(&entry.path(), deadline)?;
+        }
+    }
+    loop {
+        match fs::remove_dir(folder) {
+            Ok(()) => return Ok(()),
+            Err(failure) if is_gone(&failure) => return Ok(()),
+            Err(failure) if is_busy(&failure) && Instant::now() < deadline => thread::sleep(BUSY_RETRY),
+            Err(failure) => return Err(CgroupError::io("remove cgroup", folder, failure)),
+        }
+    }
+}
+
+fn is_gone(failure: &io::Error) -> bool {
+    failure.kind() == io::ErrorKind::NotFound
+}
+
+fn is_busy(failure: &io::Error) -> bool {
+    matches!(failure.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::DirectoryNotEmpty)
+}

@@ -1,0 +1,153 @@
+// berthd: builds the real parts, recovers what was there, and serves until it is told to stop.
+import { randomBytes } from "node:crypto";
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { systemClock } from "../base/clock.ts";
+import { AgentError, messageOf } from "../base/errors.ts";
+import { type Log, openLog } from "../base/log.ts";
+import { loadConfig } from "../config/load.ts";
+import type { Config } from "../config/table.ts";
+import { ContainerService } from "../container/container-service.ts";
+import { Edge } from "../cri/edge.ts";
+import type { Engine } from "../cri/engine.ts";
+import { serve } from "../cri/server.ts";
+import { ImageService } from "../image/image-service.ts";
+import { HelperClient } from "../native-client/helper.ts";
+import { HelperProcess } from "../native-client/helper-process.ts";
+import { NetworkService } from "../network/network-service.ts";
+import { SandboxService } from "../sandbox/sandbox-service.ts";
+import { UsageService } from "../stats/usage-service.ts";
+import { Store } from "../store/store.ts";
+import { bootId, findProgram, findRuntimes, readNodeFacts } from "./node-facts.ts";
+import { VERSION } from "./version.ts";
+
+interface Node {
+  readonly engine: Engine;
+  stop(): Promise<void>;
+}
+
+/** Records of the node itself: made once, at the first start. */
+interface NodeRecord {
+  readonly id: "node";
+  /** eight hexadecimal digits in the names of all kernel objects of this root */
+  readonly instanceId: string;
+}
+
+async function instanceIdOf(store: Store): Promise<string> {
+  const records = store.collection<NodeRecord>("node");
+  const known = records.get("node");
+  if (known !== undefined) return known.instanceId;
+  const instanceId = randomBytes(4).toString("hex");
+  await store.commit(records.put({ id: "node", instanceId }));
+  return instanceId;
+}
+
+async function startNode(config: Config, log: Log): Promise<Node> {
+  const runtimes = findRuntimes(config.runtime);
+  const store = await Store.open(config.root, storeWorkerUrl());
+  const instanceId = await instanceIdOf(store);
+  const client = new HelperClient(config.helperSocket);
+  const helperProcess = config.manageHelper ? new HelperProcess(helperOptions(config, log), client) : undefined;
+  const hello = helperProcess === undefined ? await client.hello() : await helperProcess.ensure();
+  const clock = systemClock();
+  const shared = { store, helper: client, log, clock };
+  const network = new NetworkService({ ...shared, instanceId, bridge: config.bridge, podSubnet: config.podSubnet, mtu: config.networkMtu });
+  const images = await ImageService.open({ ...shared, root: config.root, registryConfigDir: config.registryConfigDir });
+  const sandboxes = new SandboxService({
+    ...shared,
+    network,
+    bootId: bootId(),
+    state: config.state,
+    cgroupParent: config.cgroupParent === "" ? `/berth-${instanceId}` : config.cgroupParent,
+    handlers: new Set(runtimes.keys()),
+  });
+  const containers = new ContainerService({
+    ...shared,
+    sandboxes,
+    images,
+    node: readNodeFacts(hello, config.containerPidsLimit),
+    root: config.root,
+    runtimePath: (handler) => requireRuntime(runtimes, handler),
+  });
+  await sandboxes.recover();
+  // A network that can't be made is told by Status, and tried again by the next pod that wants it.
+  await network.ensure().catch(() => {});
+  const engine: Engine = {
+    version: VERSION,
+    sandboxes,
+    containers,
+    images,
+    network,
+    usage: new UsageService(client, network),
+    runtimeProblem: () => (runtimes.has("") ? undefined : "neither crun nor runc is installed"),
+    handlers: new Set(["", ...runtimes.keys()]),
+    describe: () => ({ instanceId, cgroupMode: hello.cgroupMode, runtimes: Object.fromEntries(runtimes), ...config }),
+    uploadDir: join(config.root, "uploads"),
+  };
+  return {
+    engine,
+    async stop() {
+      sandboxes.close();
+      await network.removeUnused().catch((failure: unknown) => log.warn({ err: messageOf(failure) }, "the pod network stays"));
+      await helperProcess?.stop();
+      client.close();
+      await store.close();
+    },
+  };
+}
+
+function helperOptions(config: Config, log: Log) {
+  const program = findProgram(config.helperPath);
+  const shimProgram = findProgram(config.shimPath);
+  if (program === undefined) throw new AgentError("failed-precondition", `find helper ${config.helperPath}: there is no such program`);
+  if (shimProgram === undefined) throw new AgentError("failed-precondition", `find shim ${config.shimPath}: there is no such program`);
+  return { program, shimProgram, socketPath: config.helperSocket, root: config.root, state: config.state, log };
+}
+
+function requireRuntime(runtimes: ReadonlyMap<string, string>, handler: string): string {
+  const path = runtimes.get(handler);
+  if (path === undefined) throw new AgentError("failed-precondition", `find OCI runtime of handler ${JSON.stringify(handler)}: it is not installed`);
+  return path;
+}
+
+// The bundle has the worker beside it; unbuilt sources have it in the store's folder.
+function storeWorkerUrl(): URL {
+  const bundled = import.meta.url.endsWith(".mjs");
+  return new URL(bundled ? "./store-worker.mjs" : "../store/worker.ts", import.meta.url);
+}
+
+async function main(): Promise<void> {
+  const programDir = dirname(fileURLToPath(import.meta.url));
+  const loaded = loadConfig(process.argv.slice(2), { programDir, version: VERSION });
+  if ("text" in loaded) {
+    process.stdout.write(loaded.text);
+    return;
+  }
+  const { config } = loaded;
+  const log = openLog("berthd", config.logLevel);
+  await mkdir(config.root, { recursive: true, mode: 0o711 });
+  await mkdir(join(config.state, "s"), { recursive: true, mode: 0o711 });
+  const starting = startNode(config, log);
+  const engine = starting.then((node) => node.engine);
+  // A start that fails is told below; calls that came meanwhile have their own answer.
+  engine.catch(() => {});
+  const server = await serve(config.socket, config.socketMode, new Edge(engine, log));
+  const stopped = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
+  });
+  const node = await starting;
+  log.info({ socket: config.socket, version: VERSION }, "ready");
+  const signal = await stopped;
+  log.info({ signal }, "stopping; pods go on");
+  await server.stop();
+  await node.stop();
+}
+
+main().then(
+  () => process.exit(0),
+  (failure: unknown) => {
+    process.stderr.write(`berthd: ${messageOf(failure)}\n`);
+    process.exit(1);
+  },
+);

@@ -1,0 +1,82 @@
+import test from "ava";
+import { kindOf } from "../../../src/base/errors.ts";
+import { processCapabilities, CAPABILITIES } from "../../../src/container/spec/capabilities.ts";
+import { processArgs, processEnv, requestedUser } from "../../../src/container/spec/process.ts";
+import { type NodeLimits, oomScoreAdj, ociResources } from "../../../src/container/spec/resources.ts";
+import type { ContainerSecurity } from "../../../src/container/records.ts";
+
+const security = (change: Partial<ContainerSecurity> = {}): ContainerSecurity => ({
+  privileged: false,
+  pid: "container",
+  addCapabilities: [],
+  dropCapabilities: [],
+  ambientCapabilities: [],
+  runAsUser: undefined,
+  runAsGroup: undefined,
+  runAsUsername: "",
+  supplementalGroups: [],
+  groupsPolicy: "merge",
+  readonlyRootfs: false,
+  noNewPrivileges: false,
+  maskedPaths: [],
+  readonlyPaths: [],
+  ...change,
+});
+
+const image = { entrypoint: ["/entry"], cmd: ["default"], env: ["PATH=/image", "A=1"], workingDir: "", user: "web" };
+const all = new Set(CAPABILITIES);
+
+test("a command replaces entrypoint and cmd, args replace cmd alone", (t) => {
+  t.deepEqual(processArgs({ command: [], args: [] }, image), ["/entry", "default"]);
+  t.deepEqual(processArgs({ command: [], args: ["x"] }, image), ["/entry", "x"]);
+  t.deepEqual(processArgs({ command: ["/c"], args: [] }, image), ["/c"]);
+  t.deepEqual(processArgs({ command: ["/c"], args: ["x"] }, image), ["/c", "x"]);
+});
+
+test("a container with no command at all is refused", (t) => {
+  t.is(kindOf(t.throws(() => processArgs({ command: [], args: [] }, { entrypoint: [], cmd: [] }))), "invalid-argument");
+});
+
+test("the caller's variables win over the image's, in the image's place", (t) => {
+  t.deepEqual(processEnv({ envs: [["A", "2"], ["B", "x=y"]] }, image, "pod"), ["PATH=/image", "HOSTNAME=pod", "A=2", "B=x=y"]);
+});
+
+test("a group without a user is refused", (t) => {
+  t.is(kindOf(t.throws(() => requestedUser({ security: security({ runAsGroup: 5n }) }, image))), "invalid-argument");
+});
+
+test("a user id past 2^31 is refused, and never becomes root", (t) => {
+  for (const runAsUser of [2n ** 31n, 2n ** 32n, -1n]) {
+    t.is(kindOf(t.throws(() => requestedUser({ security: security({ runAsUser }) }, image))), "invalid-argument");
+  }
+});
+
+test("no capability is inheritable unless it is ambient", (t) => {
+  t.deepEqual(processCapabilities(security({ privileged: true }), all).inheritable, []);
+  t.deepEqual(processCapabilities(security({ ambientCapabilities: ["NET_RAW"] }), all).inheritable, ["CAP_NET_RAW"]);
+});
+
+test("dropping ALL leaves what is added by name", (t) => {
+  t.deepEqual(processCapabilities(security({ dropCapabilities: ["ALL"], addCapabilities: ["net_raw"] }), all).bounding, ["CAP_NET_RAW"]);
+});
+
+test("a capability that does not exist is refused, one that the node lacks too", (t) => {
+  t.is(kindOf(t.throws(() => processCapabilities(security({ addCapabilities: ["FLY"] }), all))), "invalid-argument");
+  const without = new Set(CAPABILITIES.filter((name) => name !== "CAP_SYS_RESOURCE"));
+  t.is(kindOf(t.throws(() => processCapabilities(security({ addCapabilities: ["SYS_RESOURCE"] }), without))), "failed-precondition");
+});
+
+const node: NodeLimits = { cgroupV2: false, swapAccounting: false, ownOomScoreAdj: 0, mayLowerOomScore: false, defaultPidsLimit: 0 };
+
+test("limits of zero are no limits; unified pids.max is one", (t) => {
+  const { resources } = ociResources({ memoryLimitBytes: 0n, cpuShares: 0n, oomScoreAdj: 0, unified: { "pids.max": "7" } }, false, node);
+  t.deepEqual(resources, { devices: [{ allow: false, access: "rwm" }], pids: { limit: 7 } });
+});
+
+test("what the host refuses is left out and said", (t) => {
+  const { resources, warnings } = ociResources({ memorySwapLimitBytes: 5n, oomScoreAdj: 0, unified: { "memory.high": "1" } }, false, node);
+  t.is(resources.memory, undefined);
+  t.is(warnings.length, 2);
+  t.is(oomScoreAdj(-998, node, warnings), 0);
+  t.is(warnings.length, 3);
+});

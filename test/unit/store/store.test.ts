@@ -1,0 +1,68 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import test, { type ExecutionContext } from "ava";
+import { kindOf } from "../../../src/base/errors.ts";
+import { Store } from "../../../src/store/store.ts";
+
+interface Item {
+  readonly id: string;
+  readonly at: bigint;
+  readonly bytes?: Uint8Array;
+}
+
+async function folder(t: ExecutionContext): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), "berth-store-"));
+  t.teardown(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+test("what was committed is there after a new start, times past 2^53 and bytes exactly", async (t) => {
+  const root = await folder(t);
+  const item: Item = { id: "a", at: 2n ** 62n + 1n, bytes: Buffer.from([0, 255]) };
+  const first = await Store.open(root);
+  await first.commit(first.collection<Item>("item").put(item));
+  await first.close();
+  const second = await Store.open(root);
+  t.deepEqual(second.collection<Item>("item").get("a"), item);
+  await second.close();
+});
+
+test("a change is published only when it is durable", async (t) => {
+  const store = await Store.open(await folder(t));
+  const items = store.collection<Item>("item");
+  const committing = store.commit(items.put({ id: "a", at: 1n }));
+  t.is(items.get("a"), undefined);
+  await committing;
+  t.like(items.get("a"), { at: 1n });
+  await store.close();
+});
+
+test("the changes of one commit come or stay away together", async (t) => {
+  const root = await folder(t);
+  const store = await Store.open(root);
+  const items = store.collection<Item>("item");
+  await store.commit(items.put({ id: "a", at: 1n }), items.put({ id: "b", at: 2n }));
+  await store.commit(items.delete("a"), items.put({ id: "c", at: 3n }));
+  await store.close();
+  const again = await Store.open(root);
+  t.deepEqual([...again.collection<Item>("item").values()].map((item) => item.id).sort(), ["b", "c"]);
+  await again.close();
+});
+
+test("commits asked for at once all succeed", async (t) => {
+  const store = await Store.open(await folder(t));
+  const items = store.collection<Item>("item");
+  await Promise.all(Array.from({ length: 200 }, (_, index) => store.commit(items.put({ id: String(index), at: BigInt(index) }))));
+  t.is(items.size, 200);
+  await store.close();
+});
+
+test("a second process on the same root is refused", async (t) => {
+  const root = await folder(t);
+  const store = await Store.open(root);
+  await store.commit(store.collection<Item>("item").put({ id: "a", at: 1n }));
+  const error = await t.throwsAsync(Store.open(root));
+  t.is(kindOf(error), "unavailable");
+  await store.close();
+});
