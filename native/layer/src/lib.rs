@@ -1,1 +1,14 @@
-//!
+//! Image layers: tars made by anybody. They are read by a process that sees nothing but the target folder, and every
+//! path is resolved relative to that folder's descriptor, so that neither a name nor a link leads out.
+
+mod error;
+mod path;
+mod remove;
+mod stream;
+mod unpack;
+mod write;
+
+pub use error::LayerError;
+pub use remove::remove_tree;
+pub use stream::Compression;
+pub use unpack::{Options, Summary, unpack};

@@ -1,0 +1,93 @@
+//! Names of an archive as places below a folder's descriptor.
+
+use crate::LayerError;
+use rustix::{
+    fs::{Mode, OFlags, ResolveFlags, mkdirat, openat2},
+    io::Errno,
+};
+use std::os::fd::{BorrowedFd, OwnedFd};
+
+const MAX_PATH_BYTES: usize = 4096;
+const MAX_DEPTH: usize = 256;
+
+/// An entry's name in its parts; "a/./b/" and "/a/b" are both a, b.
+pub struct EntryPath {
+    parts: Vec<Vec<u8>>,
+}
+
+impl EntryPath {
+    pub fn parse(name: &[u8]) -> Result<Self, LayerError> {
+        if name.len() > MAX_PATH_BYTES {
+            return Err(LayerError::entry(name, "has a name of over 4096 bytes"));
+        }
+        if name.contains(&0) {
+            return Err(LayerError::entry(name, "has a NUL byte in its name"));
+        }
+        let parts: Vec<Vec<u8>> =
+            name.split(|byte| *byte == b'/').filter(|part| !matches!(*part, b"" | b".")).map(<[u8]>::to_vec).collect();
+        if parts.iter().any(|part| part == b"..") {
+            return Err(LayerError::entry(name, "has \"..\" in its name"));
+        }
+        if parts.len() > MAX_DEPTH {
+            return Err(LayerError::entry(name, "is nested over 256 folders deep"));
+        }
+        Ok(Self { parts })
+    }
+
+    /// The last part and what is before it; `None` for the root itself.
+    pub fn split(&self) -> Option<(&[Vec<u8>], &[u8])> {
+        self.parts.split_last().map(|(last, parents)| (parents, last.as_slice()))
+    }
+
+    pub fn parts(&self) -> &[Vec<u8>] {
+        &self.parts
+    }
+}
+
+/// Opens a folder below `root`, making what is missing; links on the way are followed, but never out of `root`.
+pub fn open_folder(root: BorrowedFd, parts: &[Vec<u8>]) -> Result<OwnedFd, LayerError> {
+    let name = parts.join(&b'/');
+    match open_existing(root, &name) {
+        Err(Errno::NOENT) => {}
+        other => return other.map_err(|errno| LayerError::io("open folder", &name, errno)),
+    }
+    let mut folder = open_existing(root, b"").map_err(|errno| LayerError::io("open folder", b"/", errno))?;
+    for depth in 1..=parts.len() {
+        let part = &parts[depth - 1];
+        match mkdirat(&folder, part.as_slice(), Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => {}
+            Err(errno) => return Err(LayerError::io("make folder", &name, errno)),
+        }
+        folder = open_existing(root, &parts[..depth].join(&b'/'))
+            .map_err(|errno| LayerError::io("open folder", &name, errno))?;
+    }
+    Ok(folder)
+}
+
+fn open_existing(root: BorrowedFd, name: &[u8]) -> Result<OwnedFd, Errno> {
+    let name = if name.is_empty() { b"." } else { name };
+    openat2(
+        root,
+        name,
+        OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+        ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::EntryPath;
+
+    #[test]
+    fn names_are_taken_apart_and_never_lead_up() {
+        let parts = |name: &[u8]| EntryPath::parse(name).map(|path| path.parts().len());
+        assert_eq!(parts(b"./a//b/").expect("good"), 2);
+        assert_eq!(parts(b"/etc/passwd").expect("good"), 2);
+        assert_eq!(parts(b"./").expect("good"), 0);
+        for bad in [b"../a".as_slice(), b"a/../../b", b"a/..", b"a\0b"] {
+            assert!(parts(bad).is_err());
+        }
+        assert!(parts("x/".repeat(300).as_bytes()).is_err());
+    }
+}

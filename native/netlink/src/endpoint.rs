@@ -1,0 +1,73 @@
+//! A pod's end of a network, made from the node's side and finished inside the pod's namespace.
+
+use crate::{InterfaceName, Netlink, NetlinkError, Prefix};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::{
+    fs, io,
+    net::Ipv4Addr,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    thread,
+};
+
+pub struct EndpointConfig {
+    pub host: InterfaceName,
+    pub container: InterfaceName,
+    pub bridge: InterfaceName,
+    pub address: Prefix,
+    pub gateway: Option<Ipv4Addr>,
+    pub mtu: u32,
+}
+
+/// Makes the endpoint; a part that was made before a failure is taken away again.
+pub fn attach_endpoint(config: &EndpointConfig, namespace: BorrowedFd) -> Result<(), NetlinkError> {
+    let mut netlink = Netlink::open()?;
+    // A pair of this name is what an earlier attempt for the same pod left.
+    netlink.delete_link(&config.host)?;
+    let made = netlink
+        .create_veth(&config.host, &config.container, namespace, &config.bridge, config.mtu)
+        .and_then(|()| inside(namespace, |netlink| finish(config, netlink)));
+    if made.is_err() {
+        // The first failure is the one to tell.
+        let _ = netlink.delete_link(&config.host);
+    }
+    made
+}
+
+/// Loopback is down in a new namespace.
+pub fn bring_loopback_up(namespace: BorrowedFd) -> Result<(), NetlinkError> {
+    inside(namespace, |netlink| netlink.set_up(1, None, "bring loopback up"))
+}
+
+fn finish(config: &EndpointConfig, netlink: &mut Netlink) -> Result<(), NetlinkError> {
+    netlink.set_up(1, None, "bring loopback up")?;
+    let name = &config.container;
+    // A neighbour's router advertisement must not give the pod addresses and routes. Before the link is up, or it comes too late.
+    let file = format!("/proc/sys/net/ipv6/conf/{name}/accept_ra");
+    match fs::write(&file, "0") {
+        Ok(()) => {}
+        Err(failure) if failure.kind() == io::ErrorKind::NotFound => {} // a kernel without IPv6
+        Err(failure) => return Err(NetlinkError::io(format!("write 0 to {file}"), failure)),
+    }
+    let index = netlink.link_index(name)?;
+    netlink.add_address(index, config.address)?;
+    netlink.set_up(index, None, &format!("bring {name} up"))?;
+    config.gateway.map_or(Ok(()), |gateway| netlink.add_default_route(index, gateway))
+}
+
+/// Runs `work` in a thread of its own that enters the namespace and ends with it: no thread of ours has to come back.
+fn inside<T: Send>(
+    namespace: BorrowedFd,
+    work: impl FnOnce(&mut Netlink) -> Result<T, NetlinkError> + Send,
+) -> Result<T, NetlinkError> {
+    let failed = |source| NetlinkError::Namespace { doing: "enter network namespace".into(), source };
+    let namespace: OwnedFd = namespace.try_clone_to_owned().map_err(failed)?;
+    thread::scope(|scope| {
+        let run = move || {
+            move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Network))
+                .map_err(|errno| failed(errno.into()))?;
+            work(&mut Netlink::open()?)
+        };
+        let thread = thread::Builder::new().spawn_scoped(scope, run).map_err(failed)?;
+        thread.join().unwrap_or_else(|_| Err(failed(io::Error::other("its thread failed"))))
+    })
+}

@@ -1,0 +1,61 @@
+use std::{error::Error, fmt, io};
+use wire::ErrorKind;
+
+/// Why a link, address, route or rule could not be made or taken away.
+#[derive(Debug)]
+pub enum NetlinkError {
+    /// A name from outside that the kernel or our own paths can't take.
+    Name(String),
+    /// No IPv4 address with a prefix length.
+    Address(String),
+    /// The kernel refused, or the socket failed.
+    Io { doing: String, source: io::Error },
+    /// The kernel's answer is no answer to what was asked.
+    Answer { doing: String },
+    /// `nft` ended with an error; its own words, bounded.
+    Nft { doing: String, message: String },
+    /// A thread for another network namespace could not be used.
+    Namespace { doing: String, source: io::Error },
+}
+
+impl NetlinkError {
+    pub fn io(doing: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self::Io { doing: doing.into(), source: source.into() }
+    }
+
+    pub fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Name(_) | Self::Address(_) => ErrorKind::InvalidArgument,
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
+                io::ErrorKind::NotFound => ErrorKind::NotFound,
+                _ => ErrorKind::Internal,
+            },
+            Self::Answer { .. } | Self::Nft { .. } | Self::Namespace { .. } => ErrorKind::Internal,
+        }
+    }
+}
+
+impl fmt::Display for NetlinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Name(name) => write!(
+                f,
+                "read interface name {name:?}: it is not 1 to 15 bytes of letters, digits, \"_\", \".\" and \"-\""
+            ),
+            Self::Address(text) => write!(f, "read address {text:?}: it is no IPv4 address with a prefix length"),
+            Self::Io { doing, source } | Self::Namespace { doing, source } => write!(f, "{doing}: {source}"),
+            Self::Answer { doing } => write!(f, "{doing}: the kernel's answer can't be read"),
+            Self::Nft { doing, message } => write!(f, "{doing}: nft: {message}"),
+        }
+    }
+}
+
+impl Error for NetlinkError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io { source, .. } | Self::Namespace { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
