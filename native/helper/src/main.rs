@@ -1,2 +1,40 @@
-//!
-fn main() {}
+//! berth-helper acts for the node: links, cgroups, usage, layers, and the start of shims. It keeps no state that a
+//! restart would lose.
+
+mod arguments;
+mod calls;
+mod confine;
+mod error;
+mod log;
+mod node;
+mod pool;
+mod sandbox;
+mod server;
+mod shim_process;
+mod state_mount;
+mod unpack;
+
+use arguments::Arguments;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let outcome = match arguments::parse() {
+        Ok(Arguments::Serve(options)) => server::serve(options),
+        Ok(Arguments::Unpack(options)) => return unpack::run_confined(&options),
+        Ok(Arguments::Text(text)) => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Err(failure) => {
+            eprintln!("berth-helper: {failure}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            log::write(log::Level::Error, "the helper ended", &[("err", &failure.to_string())]);
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -56,7 +56,7 @@ impl Level {
 
     /// Removes everything but folders, and gives the next folder.
     fn next_folder(&mut self) -> Result<Option<CString>, Errno> {
-        while let Some(entry) = self.entries.next() {
+        for entry in self.entries.by_ref() {
             let entry = entry?;
             let name = entry.file_name();
             if matches!(name.to_bytes(), b"." | b"..") {

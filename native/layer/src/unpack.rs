@@ -167,11 +167,7 @@ impl Unpacker<'_> {
     }
 
     /// Extended attributes that an image may set, and the numbers that a plain header is too small for.
-    fn extended<R: Read>(
-        &self,
-        entry: &mut Entry<'_, R>,
-        name: &[u8],
-    ) -> Result<(Vec<(String, Vec<u8>)>, Overrides), LayerError> {
+    fn extended<R: Read>(&self, entry: &mut Entry<'_, R>, name: &[u8]) -> Result<(OwnedXattrs, Overrides), LayerError> {
         let (mut xattrs, mut overrides) = (Vec::new(), Overrides::default());
         let Some(extensions) = entry.pax_extensions().map_err(|failure| read_error(failure, self.options))? else {
             return Ok((xattrs, overrides));
@@ -243,6 +239,8 @@ impl Unpacker<'_> {
         Ok(())
     }
 }
+
+type OwnedXattrs = Vec<(String, Vec<u8>)>;
 
 #[derive(Default)]
 struct Overrides {

@@ -1,1 +1,3 @@
 //! Kernel calls that no safe wrapper covers: all the unsafe code of the project is in this crate.
+
+pub mod namespace;

@@ -1,0 +1,216 @@
+//! Each call, in one place.
+
+use crate::{error::HelperError, node::Node, sandbox, unpack};
+use cgroup::{CgroupPath, Limits, Mode};
+use netlink::{Counters, InterfaceName, Netlink, Prefix};
+use rustix::{
+    fs::{CWD, Mode as FileMode, OFlags, openat},
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
+use std::{
+    collections::HashMap,
+    fs,
+    os::fd::AsFd,
+    os::unix::ffi::OsStrExt,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+use wire::{
+    CgroupLimits, CgroupMode, CpuUsage, EnsureNetwork, HelperHelloResult, InterfaceUsage, KillCgroup, KillShim,
+    MemoryUsage, PidsUsage, RemoveCgroup, RemoveNetwork, UpdateCgroup, Usage, UsageResult, UsageTarget,
+    helper_request::Call, helper_response::Result as CallResult,
+};
+
+const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
+const LONGEST_KILL: Duration = Duration::from_secs(60);
+
+/// `None` is the answer of calls that give nothing back.
+pub fn run(node: &Node, call: Option<Call>) -> Result<Option<CallResult>, HelperError> {
+    match call.ok_or(HelperError::UnknownCall)? {
+        Call::Hello(_) => Ok(Some(CallResult::Hello(hello(node)))),
+        Call::EnsureNetwork(request) => ensure_network(&request).map(|()| None),
+        Call::RemoveNetwork(request) => remove_network(&request).map(|()| None),
+        Call::StartSandbox(request) => {
+            sandbox::start(node, request).map(|result| Some(CallResult::StartSandbox(result)))
+        }
+        Call::DetachEndpoint(request) => {
+            Ok(Netlink::open()?.delete_link(&InterfaceName::parse(&request.host_interface)?).map(|()| None)?)
+        }
+        Call::UpdateCgroup(request) => update_cgroup(node, request).map(|()| None),
+        Call::KillCgroup(request) => kill_cgroup(node, &request).map(|()| None),
+        Call::RemoveCgroup(request) => remove_cgroup(node, &request).map(|()| None),
+        Call::GetUsage(request) => {
+            usage(node, request.targets).map(|usages| Some(CallResult::Usage(UsageResult { usages })))
+        }
+        Call::UnpackLayer(request) => {
+            unpack::unpack_layer(node, &request).map(|result| Some(CallResult::UnpackLayer(result)))
+        }
+        Call::RemoveTree(request) => remove_tree(node, &request.path).map(|()| None),
+        Call::KillShim(request) => kill_shim(&request).map(|()| None),
+        Call::Shutdown(_) => Ok(None),
+    }
+}
+
+fn hello(node: &Node) -> HelperHelloResult {
+    let mode = match node.cgroups.mode {
+        Mode::V1 => CgroupMode::V1,
+        Mode::Hybrid => CgroupMode::Hybrid,
+        Mode::V2 => CgroupMode::V2,
+    };
+    HelperHelloResult {
+        protocol_version: wire::PROTOCOL_VERSION,
+        version: env!("CARGO_PKG_VERSION").into(),
+        pid: std::process::id().cast_signed(),
+        cgroup_mode: mode.into(),
+        cgroup_controllers: node.cgroups.controllers().map(str::to_owned).collect(),
+        cgroup_mount: "/sys/fs/cgroup".into(),
+    }
+}
+
+fn ensure_network(request: &EnsureNetwork) -> Result<(), HelperError> {
+    let (bridge, gateway) = (InterfaceName::parse(&request.bridge)?, Prefix::parse(&request.gateway_prefix)?);
+    Netlink::open()?.ensure_bridge(&bridge, gateway, request.mtu)?;
+    if request.masquerade {
+        netlink::ensure_masquerade(&InterfaceName::parse(&request.nft_table)?, gateway)?;
+    }
+    if request.enable_ip_forward { write_ip_forward(true) } else { Ok(()) }
+}
+
+fn remove_network(request: &RemoveNetwork) -> Result<(), HelperError> {
+    Netlink::open()?.delete_link(&InterfaceName::parse(&request.bridge)?)?;
+    netlink::delete_table(&InterfaceName::parse(&request.nft_table)?)?;
+    request.ip_forward.map_or(Ok(()), write_ip_forward)
+}
+
+fn write_ip_forward(on: bool) -> Result<(), HelperError> {
+    let value = if on { "1" } else { "0" };
+    // Writing it, even its own value, resets other settings of the kernel, so only a change is written.
+    let current =
+        fs::read_to_string(IP_FORWARD).map_err(|source| HelperError::io(format!("read {IP_FORWARD}"), source))?;
+    if current.trim() == value {
+        return Ok(());
+    }
+    fs::write(IP_FORWARD, value).map_err(|source| HelperError::io(format!("write {value} to {IP_FORWARD}"), source))
+}
+
+pub fn limits(limits: CgroupLimits) -> Limits {
+    let some = |text: String| Some(text).filter(|text| !text.is_empty());
+    Limits {
+        memory_bytes: limits.memory_bytes,
+        memory_swap_bytes: limits.memory_swap_bytes,
+        cpu_shares: limits.cpu_shares,
+        cpu_quota_micros: limits.cpu_quota_micros,
+        cpu_period_micros: limits.cpu_period_micros,
+        pids: limits.pids,
+        cpuset_cpus: some(limits.cpuset_cpus),
+        cpuset_mems: some(limits.cpuset_mems),
+    }
+}
+
+fn update_cgroup(node: &Node, request: UpdateCgroup) -> Result<(), HelperError> {
+    let path = CgroupPath::parse(&request.cgroup_path)?;
+    node.cgroups.apply(&path, &limits(request.limits.unwrap_or_default()))?;
+    Ok(())
+}
+
+fn kill_cgroup(node: &Node, request: &KillCgroup) -> Result<(), HelperError> {
+    let path = CgroupPath::parse(&request.cgroup_path)?;
+    let timeout = Duration::from_millis(request.timeout_millis.into()).min(LONGEST_KILL);
+    Ok(node.cgroups.kill(&path, Instant::now() + timeout)?)
+}
+
+fn remove_cgroup(node: &Node, request: &RemoveCgroup) -> Result<(), HelperError> {
+    let path = CgroupPath::parse(&request.cgroup_path)?;
+    node.cgroups.remove(&path)?;
+    if request.prune_parent.is_empty() {
+        return Ok(());
+    }
+    let parent = CgroupPath::parse(&request.prune_parent)?;
+    if !path.is_below(&parent) {
+        return Err(HelperError::Argument {
+            doing: "prune cgroup",
+            value: request.prune_parent.clone(),
+            why: "it is no ancestor of the one removed",
+        });
+    }
+    Ok(node.cgroups.remove_if_empty(&parent)?)
+}
+
+fn usage(node: &Node, targets: Vec<UsageTarget>) -> Result<Vec<Usage>, HelperError> {
+    let wants_network = targets.iter().any(|target| !target.host_interface.is_empty());
+    let counters = if wants_network { netlink::read_counters()? } else { HashMap::new() };
+    let mut usages = Vec::with_capacity(targets.len());
+    for target in targets {
+        let Some(used) = node.cgroups.usage(&CgroupPath::parse(&target.cgroup_path)?) else { continue };
+        usages.push(Usage {
+            key: target.key,
+            timestamp_nanos: now_nanos(),
+            cpu: Some(CpuUsage {
+                usage_nanos: used.cpu_nanos,
+                throttled_periods: used.throttled_periods,
+                throttled_nanos: used.throttled_nanos,
+            }),
+            memory: Some(MemoryUsage {
+                usage_bytes: used.memory_bytes,
+                working_set_bytes: used.working_set_bytes,
+                rss_bytes: used.rss_bytes,
+                page_faults: used.page_faults,
+                major_page_faults: used.major_page_faults,
+                limit_bytes: used.memory_limit_bytes,
+                swap_bytes: used.swap_bytes,
+                oom_kills: used.oom_kills,
+            }),
+            pids: Some(PidsUsage { current: used.pids, limit: used.pids_limit }),
+            network: counters.get(&target.host_interface).map(|seen| from_the_pod(*seen)),
+        });
+    }
+    Ok(usages)
+}
+
+/// What the node's end sends, the pod receives.
+fn from_the_pod(seen: Counters) -> InterfaceUsage {
+    InterfaceUsage {
+        rx_bytes: seen.tx_bytes,
+        rx_errors: seen.tx_errors,
+        tx_bytes: seen.rx_bytes,
+        tx_errors: seen.rx_errors,
+    }
+}
+
+pub fn now_nanos() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+fn remove_tree(node: &Node, text: &str) -> Result<(), HelperError> {
+    let path = node.owned_path("remove folder", text, &[&node.options.root, &node.options.state])?;
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
+    match openat(CWD, parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, FileMode::empty()) {
+        Ok(parent) => Ok(layer::remove_tree(parent.as_fd(), name.as_bytes())?),
+        Err(rustix::io::Errno::NOENT) => Ok(()),
+        Err(errno) => Err(HelperError::io(format!("open {}", parent.display()), errno)),
+    }
+}
+
+/// The start time is compared after the process is held by a descriptor: from then on its number can't pass to another.
+pub fn kill_shim(request: &KillShim) -> Result<(), HelperError> {
+    let Some(pid) = Pid::from_raw(request.pid).filter(|_| request.pid > 1) else {
+        return Err(HelperError::Argument {
+            doing: "kill shim",
+            value: request.pid.to_string(),
+            why: "it is no process id",
+        });
+    };
+    let Ok(held) = pidfd_open(pid, PidfdFlags::empty()) else { return Ok(()) };
+    if start_ticks(request.pid) != Some(request.start_ticks) {
+        return Ok(());
+    }
+    match pidfd_send_signal(&held, Signal::KILL) {
+        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
+        Err(errno) => Err(HelperError::io(format!("kill shim {}", request.pid), errno)),
+    }
+}
+
+/// Field 22 of /proc/<pid>/stat; the second field may hold spaces.
+fn start_ticks(pid: i32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
+}

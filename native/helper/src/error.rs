@@ -1,0 +1,98 @@
+//! Why a call failed.
+
+use cgroup::CgroupError;
+use layer::LayerError;
+use netlink::NetlinkError;
+use std::{error::Error, fmt, io};
+use wire::{ErrorKind, Failure};
+
+#[derive(Debug)]
+pub enum HelperError {
+    Cgroup(CgroupError),
+    Netlink(NetlinkError),
+    Layer(LayerError),
+    /// A value from outside that no call takes.
+    Argument {
+        doing: &'static str,
+        value: String,
+        why: &'static str,
+    },
+    /// The kernel refused.
+    Io {
+        doing: String,
+        source: io::Error,
+    },
+    /// The other side of a call of ours (a shim, the unpacker) said no.
+    Peer {
+        doing: String,
+        failure: Failure,
+    },
+    /// A call that this build does not know.
+    UnknownCall,
+    /// More calls in flight than we bear.
+    Overload,
+}
+
+impl HelperError {
+    pub fn io(doing: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self::Io { doing: doing.into(), source: source.into() }
+    }
+
+    pub fn to_failure(&self) -> Failure {
+        Failure { kind: self.kind().into(), message: self.to_string() }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Cgroup(cause) => cause.kind(),
+            Self::Netlink(cause) => cause.kind(),
+            Self::Layer(cause) => cause.kind(),
+            Self::Argument { .. } => ErrorKind::InvalidArgument,
+            Self::Peer { failure, .. } => failure.kind(),
+            Self::UnknownCall => ErrorKind::Unimplemented,
+            Self::Overload => ErrorKind::ResourceExhausted,
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => ErrorKind::NotFound,
+                io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::ResourceExhausted,
+                io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => ErrorKind::DeadlineExceeded,
+                _ => ErrorKind::Internal,
+            },
+        }
+    }
+}
+
+impl fmt::Display for HelperError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cgroup(cause) => cause.fmt(f),
+            Self::Netlink(cause) => cause.fmt(f),
+            Self::Layer(cause) => cause.fmt(f),
+            Self::Argument { doing, value, why } => write!(f, "{doing} {value:?}: {why}"),
+            Self::Io { doing, source } => write!(f, "{doing}: {source}"),
+            Self::Peer { doing, failure } => write!(f, "{doing}: {}", failure.message),
+            Self::UnknownCall => f.write_str("read request: this helper does not know the call"),
+            Self::Overload => f.write_str("take request: too many are in flight"),
+        }
+    }
+}
+
+impl Error for HelperError {}
+
+impl From<CgroupError> for HelperError {
+    fn from(cause: CgroupError) -> Self {
+        Self::Cgroup(cause)
+    }
+}
+
+impl From<NetlinkError> for HelperError {
+    fn from(cause: NetlinkError) -> Self {
+        Self::Netlink(cause)
+    }
+}
+
+impl From<LayerError> for HelperError {
+    fn from(cause: LayerError) -> Self {
+        Self::Layer(cause)
+    }
+}

@@ -1,0 +1,171 @@
+//! StartSandbox: the pod's cgroup, its shim with its namespaces, its endpoint. A failure takes back what was made.
+
+use crate::{
+    calls,
+    error::HelperError,
+    log::{self, Level},
+    node::Node,
+    shim_process,
+};
+use cgroup::{CgroupPath, Mode};
+use netlink::{EndpointConfig, InterfaceName, Netlink, Prefix};
+use std::{
+    fs,
+    os::fd::AsFd,
+    os::unix::fs::DirBuilderExt,
+    time::{Duration, Instant},
+};
+use wire::{Endpoint, KillShim, NamespaceUse, ShimConfig, Stage, StartSandbox, StartSandboxResult};
+
+pub fn start(node: &Node, request: StartSandbox) -> Result<StartSandboxResult, HelperError> {
+    let mut undo = Undo { node, steps: Vec::new() };
+    let result = make(node, request, &mut undo);
+    if result.is_ok() {
+        undo.steps.clear();
+    }
+    result
+}
+
+fn make(node: &Node, request: StartSandbox, undo: &mut Undo) -> Result<StartSandboxResult, HelperError> {
+    let mut stages = Stages::default();
+    let path = CgroupPath::parse(&request.cgroup_path)?;
+    let state_dir = node.owned_path("place pod", &request.state_dir, &[&node.options.state])?;
+    let endpoint = request.endpoint.as_ref().map(endpoint_config).transpose()?;
+    let is_new = |namespace: i32| namespace == i32::from(NamespaceUse::New);
+
+    let cgroup_created = node.cgroups.create(&path)?;
+    if cgroup_created {
+        undo.steps.push(Step::Cgroup(path.clone()));
+    }
+    let warnings = node.cgroups.apply(&path, &calls::limits(request.limits.unwrap_or_default()))?;
+    stages.done("cgroup");
+
+    let mut folder = fs::DirBuilder::new();
+    folder.mode(0o700).recursive(true);
+    folder.create(&state_dir).map_err(|source| HelperError::io(format!("make {}", state_dir.display()), source))?;
+    undo.steps.push(Step::Folder(state_dir));
+    let config = ShimConfig {
+        protocol_version: wire::PROTOCOL_VERSION,
+        sandbox_id: request.sandbox_id,
+        state_dir: request.state_dir,
+        socket_path: request.socket_path,
+        new_network: is_new(request.network),
+        new_ipc: is_new(request.ipc),
+        new_uts: is_new(request.uts),
+        hostname: request.hostname,
+        sysctls: request.sysctls,
+        shm_bytes: request.shm_bytes,
+        cgroup_procs: node.shim_cgroup_procs(),
+        hide_unified: node.cgroups.mode == Mode::Hybrid,
+    };
+    let shim = shim_process::start(&node.options.shim, &config)?;
+    undo.steps.push(Step::Shim(KillShim { pid: shim.ready.pid, start_ticks: shim.ready.start_ticks }));
+    stages.add(shim.ready.stages, "shim: ");
+    stages.done("shim");
+
+    if let Some(endpoint) = endpoint {
+        undo.steps.push(Step::Link(endpoint.host.clone()));
+        netlink::attach_endpoint(&endpoint, shim.network_namespace.as_fd())?;
+    } else if config.new_network {
+        netlink::bring_loopback_up(shim.network_namespace.as_fd())?;
+    }
+    stages.done("endpoint");
+    Ok(StartSandboxResult {
+        shim_pid: shim.ready.pid,
+        shim_start_ticks: shim.ready.start_ticks,
+        stages: stages.list,
+        cgroup_created,
+        mac_address: String::new(),
+        warnings,
+    })
+}
+
+fn endpoint_config(endpoint: &Endpoint) -> Result<EndpointConfig, HelperError> {
+    let gateway = match endpoint.gateway.as_str() {
+        "" => None,
+        text => Some(text.parse().map_err(|_| HelperError::Argument {
+            doing: "read gateway",
+            value: text.into(),
+            why: "it is no IPv4 address",
+        })?),
+    };
+    Ok(EndpointConfig {
+        host: InterfaceName::parse(&endpoint.host_interface)?,
+        container: InterfaceName::parse(&endpoint.container_interface)?,
+        bridge: InterfaceName::parse(&endpoint.bridge)?,
+        address: Prefix::parse(&endpoint.address_prefix)?,
+        gateway,
+        mtu: endpoint.mtu,
+    })
+}
+
+/// What to take back, last made first, when the start fails.
+struct Undo<'a> {
+    node: &'a Node,
+    steps: Vec<Step>,
+}
+
+enum Step {
+    Cgroup(CgroupPath),
+    Folder(std::path::PathBuf),
+    Shim(KillShim),
+    Link(InterfaceName),
+}
+
+impl Drop for Undo<'_> {
+    fn drop(&mut self) {
+        while let Some(step) = self.steps.pop() {
+            let undone = match &step {
+                Step::Cgroup(path) => {
+                    let deadline = Instant::now() + Duration::from_secs(5);
+                    self.node
+                        .cgroups
+                        .kill(path, deadline)
+                        .and_then(|()| self.node.cgroups.remove(path))
+                        .map_err(HelperError::from)
+                }
+                Step::Folder(path) => fs::remove_dir_all(path)
+                    .map_err(|source| HelperError::io(format!("remove {}", path.display()), source)),
+                Step::Shim(shim) => calls::kill_shim(shim),
+                Step::Link(name) => {
+                    Netlink::open().and_then(|mut netlink| netlink.delete_link(name)).map_err(HelperError::from)
+                }
+            };
+            if let Err(failure) = undone {
+                log::write(
+                    Level::Warn,
+                    "a part of a pod that did not start was left",
+                    &[("err", &failure.to_string())],
+                );
+            }
+        }
+    }
+}
+
+/// Each stage ends where the next begins.
+struct Stages {
+    list: Vec<Stage>,
+    since: Instant,
+}
+
+impl Default for Stages {
+    fn default() -> Self {
+        Self { list: Vec::new(), since: Instant::now() }
+    }
+}
+
+impl Stages {
+    fn done(&mut self, name: &str) {
+        let duration_nanos = i64::try_from(self.since.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        self.list.push(Stage {
+            name: name.into(),
+            started_at_nanos: calls::now_nanos() - duration_nanos,
+            duration_nanos,
+        });
+        self.since = Instant::now();
+    }
+
+    fn add(&mut self, stages: Vec<Stage>, prefix: &str) {
+        self.list.extend(stages.into_iter().map(|stage| Stage { name: format!("{prefix}{}", stage.name), ..stage }));
+    }
+}
