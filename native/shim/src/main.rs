@@ -1,2 +1,31 @@
-//!
-fn main() {}
+//! berth-shim is the parent of one pod's containers. It makes the pod's namespaces, launches containers through an OCI
+//! runtime, writes their logs, keeps their exit codes, and outlives everybody else. One thread, one loop.
+
+mod connection;
+mod container;
+mod cri_log;
+mod error;
+mod exec;
+mod exec_calls;
+mod exit;
+mod lifecycle;
+mod mounts;
+mod output;
+mod runtime;
+mod server;
+mod setup;
+mod time;
+mod user;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match setup::from_standard_input() {
+        Ok(Some(ready)) => server::Server::new(ready).run(),
+        Ok(None) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("berth-shim: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! One berthd that talks to us: frames in, frames out, both bounded.
+
+use rustix::{
+    io::{Errno, read},
+    net::{SendFlags, send},
+};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use wire::{Decoder, ShimRequest, ShimResponse};
+
+const READ_BYTES: usize = 64 * 1024;
+// A reader that far behind has stopped reading.
+const MAX_OUT_BYTES: usize = 8 * 1024 * 1024;
+/// Above this the pipes of its execs are not read: the writer waits, not we.
+pub const BUSY_OUT_BYTES: usize = 1024 * 1024;
+
+pub struct Connection {
+    socket: OwnedFd,
+    decoder: Decoder,
+    out: Vec<u8>,
+    sent: usize,
+    open: bool,
+}
+
+impl Connection {
+    /// @param socket not blocking
+    pub fn new(socket: OwnedFd) -> Self {
+        Self { socket, decoder: Decoder::default(), out: Vec::new(), sent: 0, open: true }
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.open
+    }
+
+    pub fn wants_to_write(&self) -> bool {
+        !self.out.is_empty()
+    }
+
+    pub fn is_busy(&self) -> bool {
+        self.out.len() - self.sent > BUSY_OUT_BYTES
+    }
+
+    /// The requests that are whole now.
+    pub fn receive(&mut self) -> Vec<ShimRequest> {
+        let mut buffer = vec![0; READ_BYTES];
+        match read(&self.socket, &mut buffer) {
+            Ok(0) => self.open = false,
+            Ok(bytes) => self.decoder.push(&buffer[..bytes]),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(_) => self.open = false,
+        }
+        let mut requests = Vec::new();
+        loop {
+            match self.decoder.next_message() {
+                Ok(Some(request)) => requests.push(request),
+                Ok(None) => return requests,
+                Err(_) => {
+                    self.open = false;
+                    return requests;
+                }
+            }
+        }
+    }
+
+    pub fn queue(&mut self, response: &ShimResponse) {
+        self.out.extend_from_slice(&wire::encode(response));
+        self.flush();
+        if self.out.len() - self.sent > MAX_OUT_BYTES {
+            self.open = false;
+        }
+    }
+
+    pub fn flush(&mut self) {
+        while self.sent < self.out.len() {
+            match send(&self.socket, &self.out[self.sent..], SendFlags::NOSIGNAL) {
+                Ok(bytes) => self.sent += bytes,
+                Err(Errno::INTR) => {}
+                Err(Errno::AGAIN) => return,
+                Err(_) => {
+                    self.open = false;
+                    return;
+                }
+            }
+        }
+        self.sent = 0;
+        self.out = Vec::new();
+    }
+}
+
+impl AsFd for Connection {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}

@@ -1,0 +1,154 @@
+//! One container: where it is in its life, its process, its output.
+
+use crate::{
+    cri_log::{Lines, Log},
+    exit::Ended,
+    output::{Chunk, read_chunk},
+    runtime::Runtime,
+};
+use std::{os::fd::OwnedFd, path::PathBuf, time::Instant};
+use wire::{ContainerExit, ShimContainer, ShimContainerPhase, Stage};
+
+const READ_BYTES: usize = 64 * 1024;
+
+/// Who is to be answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reply {
+    pub connection: u64,
+    pub request: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Created,
+    /// The runtime is at work.
+    Starting,
+    Running,
+    /// The process has ended; what it wrote is still being read.
+    Draining,
+    Exited,
+    /// The runtime is taking away what it made.
+    Deleting,
+}
+
+impl Phase {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Created => "created",
+            Self::Starting => "starting",
+            Self::Running => "running",
+            Self::Draining | Self::Exited => "exited",
+            Self::Deleting => "being deleted",
+        }
+    }
+}
+
+/// A start in the making.
+pub struct Start {
+    pub reply: Reply,
+    pub stages: Vec<Stage>,
+    pub since: Instant,
+    pub since_nanos: i64,
+}
+
+pub struct Container {
+    pub id: String,
+    /// state_dir/containers/<id>
+    pub folder: PathBuf,
+    pub phase: Phase,
+    pub runtime: Option<Runtime>,
+    /// the runtime has state of it that has to be deleted
+    pub launched: bool,
+    pub cgroup_path: String,
+    pub log: Log,
+    pub streams: Vec<Stream>,
+    pub process: Option<Process>,
+    pub started_at_nanos: i64,
+    pub ended: Option<Ended>,
+    pub exit: Option<ContainerExit>,
+    pub start: Option<Start>,
+    pub drain_deadline: Option<Instant>,
+    pub deleters: Vec<Reply>,
+}
+
+pub struct Process {
+    pub pid: i32,
+    pub descriptor: OwnedFd,
+}
+
+pub struct Stream {
+    pub pipe: OwnedFd,
+    pub lines: Lines,
+}
+
+impl Container {
+    pub fn new(id: String, folder: PathBuf, log: Log) -> Self {
+        Self {
+            id,
+            folder,
+            phase: Phase::Created,
+            runtime: None,
+            launched: false,
+            cgroup_path: String::new(),
+            log,
+            streams: Vec::new(),
+            process: None,
+            started_at_nanos: 0,
+            ended: None,
+            exit: None,
+            start: None,
+            drain_deadline: None,
+            deleters: Vec::new(),
+        }
+    }
+
+    /// Reads what is there of one stream, while the log takes it. False when the stream has ended.
+    pub fn read_stream(&mut self, index: usize) -> bool {
+        let Some(stream) = self.streams.get_mut(index) else { return false };
+        match read_chunk(&stream.pipe, READ_BYTES) {
+            Chunk::Bytes(bytes) => {
+                stream.lines.push(&bytes, &mut self.log);
+                self.log.flush();
+                true
+            }
+            Chunk::Later => true,
+            Chunk::End => {
+                stream.lines.finish(&mut self.log);
+                self.log.flush();
+                false
+            }
+        }
+    }
+
+    /// Takes what the pipes still hold, then lets go of them.
+    pub fn close_streams(&mut self) {
+        while let Some(mut stream) = self.streams.pop() {
+            while let Chunk::Bytes(bytes) = read_chunk(&stream.pipe, READ_BYTES) {
+                stream.lines.push(&bytes, &mut self.log);
+            }
+            stream.lines.finish(&mut self.log);
+        }
+        self.log.flush();
+    }
+
+    pub fn report(&self) -> ShimContainer {
+        let phase = match self.phase {
+            Phase::Created | Phase::Starting => ShimContainerPhase::Created,
+            Phase::Running | Phase::Draining => ShimContainerPhase::Running,
+            Phase::Exited => ShimContainerPhase::Exited,
+            Phase::Deleting if self.exit.is_some() => ShimContainerPhase::Exited,
+            Phase::Deleting => ShimContainerPhase::Created,
+        };
+        ShimContainer {
+            container_id: self.id.clone(),
+            phase: phase.into(),
+            pid: self.process.as_ref().map_or(0, |process| process.pid),
+            started_at_nanos: self.started_at_nanos,
+            exit: self.exit,
+        }
+    }
+
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.join(name)
+    }
+}

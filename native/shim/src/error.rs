@@ -1,0 +1,102 @@
+//! Why a request failed.
+
+use std::{error::Error, fmt, io};
+use wire::{ErrorKind, Failure};
+
+#[derive(Debug)]
+pub enum ShimError {
+    /// A value from outside that can't be taken.
+    Argument {
+        doing: String,
+        why: &'static str,
+    },
+    NotFound {
+        what: &'static str,
+        id: String,
+    },
+    Exists {
+        id: String,
+    },
+    /// The container is not in the state that the call needs.
+    State {
+        doing: &'static str,
+        id: String,
+        state: &'static str,
+    },
+    /// The kernel refused.
+    Io {
+        doing: String,
+        source: io::Error,
+    },
+    /// The OCI runtime said no, in its own words.
+    Runtime {
+        doing: String,
+        message: String,
+    },
+    UnknownCall,
+    Busy {
+        containers: usize,
+    },
+}
+
+impl ShimError {
+    pub fn io(doing: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Self::Io { doing: doing.into(), source: source.into() }
+    }
+
+    pub fn to_failure(&self) -> Failure {
+        Failure { kind: self.kind().into(), message: self.to_string() }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Argument { .. } => ErrorKind::InvalidArgument,
+            Self::NotFound { .. } => ErrorKind::NotFound,
+            Self::Exists { .. } => ErrorKind::AlreadyExists,
+            Self::State { .. } | Self::Busy { .. } => ErrorKind::FailedPrecondition,
+            Self::UnknownCall => ErrorKind::Unimplemented,
+            Self::Runtime { message, .. } => runtime_kind(message),
+            Self::Io { source, .. } => match source.kind() {
+                io::ErrorKind::NotFound => ErrorKind::NotFound,
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::ResourceExhausted,
+                _ => ErrorKind::Internal,
+            },
+        }
+    }
+}
+
+/// A command that can't be run is the caller's to mend; everything else is the node's.
+fn runtime_kind(message: &str) -> ErrorKind {
+    let of_the_command =
+        ["executable file", "no such file or directory", "permission denied", "not a directory", "exec format error"];
+    let lower = message.to_lowercase();
+    if of_the_command.iter().any(|words| lower.contains(words)) {
+        ErrorKind::InvalidArgument
+    } else {
+        ErrorKind::Internal
+    }
+}
+
+impl fmt::Display for ShimError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Argument { doing, why } => write!(f, "{doing}: {why}"),
+            Self::NotFound { what, id } => write!(f, "find {what} {id}: it is not there"),
+            Self::Exists { id } => write!(f, "create container {id}: it is there already"),
+            Self::State { doing, id, state } => write!(f, "{doing} {id}: it is {state}"),
+            Self::Io { doing, source } => write!(f, "{doing}: {source}"),
+            Self::Runtime { doing, message } => write!(f, "{doing}: {message}"),
+            Self::UnknownCall => f.write_str("read request: this shim does not know the call"),
+            Self::Busy { containers } => write!(f, "end shim: it has {containers} containers"),
+        }
+    }
+}
+
+impl Error for ShimError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

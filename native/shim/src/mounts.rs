@@ -1,0 +1,125 @@
+//! The shim's own mount namespace: what it hides there, the pod's shared memory, and the roots of containers.
+
+use crate::error::ShimError;
+use rustix::{
+    mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount},
+    process::chdir,
+};
+use std::{ffi::CString, fs, path::Path};
+
+const CGROUP: &str = "/sys/fs/cgroup";
+// The kernel takes one page of options.
+const MAX_OPTION_BYTES: usize = 4095;
+
+/// Hides the v2 half of a hybrid host, which crun takes for the whole when it has a controller.
+pub fn hide_unified() -> Result<(), ShimError> {
+    let unified = format!("{CGROUP}/unified");
+    let failed = |errno| ShimError::io(format!("hide {unified}"), errno);
+    // Not before the folder is private: the node's own must stay visible.
+    mount_change(CGROUP, MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(failed)?;
+    mount(
+        "none",
+        &unified,
+        "tmpfs",
+        MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
+        c"size=4k",
+    )
+    .map_err(failed)
+}
+
+/// Everything that the shim mounts is below its state folder; a mount that passes changes on would show it to the node.
+pub fn check_private(state_dir: &Path) -> Result<(), ShimError> {
+    let table = fs::read_to_string("/proc/self/mountinfo")
+        .map_err(|source| ShimError::io("read /proc/self/mountinfo", source))?;
+    if is_private(&table, state_dir) {
+        return Ok(());
+    }
+    Err(ShimError::Argument {
+        doing: format!("use state folder {}", state_dir.display()),
+        why: "it lies on a mount that is shared with the node",
+    })
+}
+
+fn is_private(table: &str, path: &Path) -> bool {
+    let of_path = table.lines().filter_map(|line| {
+        let (left, _) = line.split_once(" - ")?;
+        let mut fields = left.split(' ').skip(4);
+        let place = fields.next()?;
+        path.starts_with(place).then(|| (place.len(), fields.any(|field| field.starts_with("shared:"))))
+    });
+    // The longest place is the nearest mount; of several at one place the last is on top.
+    of_path.max_by_key(|(length, _)| *length).is_some_and(|(_, shared)| !shared)
+}
+
+pub fn mount_shared_memory(folder: &Path, bytes: u64) -> Result<(), ShimError> {
+    let failed = |source: std::io::Error| ShimError::io(format!("mount {}", folder.display()), source);
+    fs::create_dir_all(folder).map_err(failed)?;
+    let options =
+        CString::new(format!("mode=1777,size={bytes}")).map_err(|_| failed(std::io::ErrorKind::InvalidInput.into()))?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("shm", folder, "tmpfs", flags, options.as_c_str()).map_err(|errno| failed(errno.into()))
+}
+
+/// The layers that make a container's root.
+pub struct Layers<'a> {
+    /// what `lower` is relative to
+    pub folder: &'a str,
+    /// topmost first
+    pub lower: &'a [String],
+    pub upper: &'a str,
+    pub work: &'a str,
+}
+
+pub fn mount_root(root: &Path, layers: &Layers) -> Result<(), ShimError> {
+    let doing = || format!("mount root {}", root.display());
+    let refused = |why| ShimError::Argument { doing: doing(), why };
+    let all = layers.lower.iter().map(String::as_str).chain([layers.upper, layers.work]);
+    if all.into_iter().any(|path| path.is_empty() || path.contains([':', ',', '\\', '\0'])) {
+        return Err(refused(
+            "a path of a layer is empty or has a character that stands for something else in mount options",
+        ));
+    }
+    if layers.lower.is_empty() {
+        return Err(refused("there is no layer"));
+    }
+    let options = format!("lowerdir={},upperdir={},workdir={}", layers.lower.join(":"), layers.upper, layers.work);
+    if options.len() > MAX_OPTION_BYTES {
+        return Err(refused("there are too many layers for the kernel's mount options"));
+    }
+    for folder in [layers.upper, layers.work] {
+        fs::create_dir_all(folder).map_err(|source| ShimError::io(format!("make {folder}"), source))?;
+    }
+    let options = CString::new(options).map_err(|_| refused("a path holds a NUL byte"))?;
+    // Relative names keep the options short; the shim has one thread, so the folder is its own for the moment.
+    chdir(layers.folder).map_err(|errno| ShimError::io(format!("enter {}", layers.folder), errno))?;
+    let mounted = mount("overlay", root, "overlay", MountFlags::empty(), options.as_c_str())
+        .map_err(|errno| ShimError::io(doing(), errno));
+    chdir("/").map_err(|errno| ShimError::io("enter /", errno))?;
+    mounted
+}
+
+/// What was not mounted is fine.
+pub fn unmount_if_mounted(folder: &Path) -> Result<(), ShimError> {
+    match unmount(folder, UnmountFlags::NOFOLLOW) {
+        Ok(()) | Err(rustix::io::Errno::INVAL | rustix::io::Errno::NOENT) => Ok(()),
+        // A process that is just ending may still be in it; then it goes with that process.
+        Err(rustix::io::Errno::BUSY) => unmount(folder, UnmountFlags::NOFOLLOW | UnmountFlags::DETACH)
+            .map_err(|errno| ShimError::io(format!("detach {}", folder.display()), errno)),
+        Err(errno) => Err(ShimError::io(format!("unmount {}", folder.display()), errno)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_private;
+    use std::path::Path;
+
+    const TABLE: &str =
+        "1 0 0:1 / / rw shared:1 - ext4 /dev/vda rw\n2 1 0:1 /run/berth /run/berth rw - ext4 /dev/vda rw\n";
+
+    #[test]
+    fn the_nearest_mount_decides_whether_a_folder_is_private() {
+        assert!(is_private(TABLE, Path::new("/run/berth/pods/a")));
+        assert!(!is_private(TABLE, Path::new("/run/berther")));
+    }
+}

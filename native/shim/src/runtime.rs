@@ -1,0 +1,139 @@
+//! The OCI runtime's command line: crun and runc take the same words.
+
+use crate::error::ShimError;
+use std::{
+    fs::{self, File},
+    io::Read,
+    os::fd::OwnedFd,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+const MAX_LOG_BYTES: u64 = 64 * 1024;
+const MAX_MESSAGE_CHARACTERS: usize = 4096;
+
+pub struct Runtime {
+    pub program: PathBuf,
+    /// where it keeps its own state
+    pub root: PathBuf,
+}
+
+pub struct Output {
+    pub stdout: OwnedFd,
+    pub stderr: OwnedFd,
+}
+
+impl Runtime {
+    /// Each gives the process id of the runtime, which the caller waits for. `log` takes the runtime's own words.
+    pub fn create(
+        &self,
+        id: &str,
+        bundle: &Path,
+        pid_file: &Path,
+        log: &Path,
+        output: Output,
+    ) -> Result<i32, ShimError> {
+        let mut command = self.command(log);
+        command.arg("create").arg("--bundle").arg(bundle).arg("--pid-file").arg(pid_file).arg(id);
+        self.spawn(command, "create", id, Some(output))
+    }
+
+    pub fn start(&self, id: &str, log: &Path) -> Result<i32, ShimError> {
+        let mut command = self.command(log);
+        command.arg("start").arg(id);
+        self.spawn(command, "start", id, None)
+    }
+
+    pub fn delete(&self, id: &str, log: &Path) -> Result<i32, ShimError> {
+        let mut command = self.command(log);
+        command.arg("delete").arg("--force").arg(id);
+        self.spawn(command, "delete", id, None)
+    }
+
+    pub fn exec(
+        &self,
+        id: &str,
+        process: &Path,
+        pid_file: &Path,
+        log: &Path,
+        output: Output,
+    ) -> Result<i32, ShimError> {
+        let mut command = self.command(log);
+        command.arg("exec").arg("--detach").arg("--process").arg(process).arg("--pid-file").arg(pid_file).arg(id);
+        self.spawn(command, "exec", id, Some(output))
+    }
+
+    fn command(&self, log: &Path) -> Command {
+        let mut command = Command::new(&self.program);
+        command.env_clear().env("PATH", PATH).current_dir("/").stdin(Stdio::null());
+        command.arg("--root").arg(&self.root).arg("--log").arg(log).arg("--log-format").arg("json");
+        command
+    }
+
+    fn spawn(&self, mut command: Command, verb: &str, id: &str, output: Option<Output>) -> Result<i32, ShimError> {
+        match output {
+            Some(Output { stdout, stderr }) => command.stdout(stdout).stderr(stderr),
+            None => command.stdout(Stdio::null()).stderr(Stdio::null()),
+        };
+        let failed = |source: std::io::Error| ShimError::io(format!("{} {verb} {id}", self.program.display()), source);
+        // Waited for by its number, as every process here: dropping the handle neither waits nor kills.
+        Ok(command.spawn().map_err(failed)?.id().cast_signed())
+    }
+}
+
+/// The last error in the runtime's log; it said nothing otherwise.
+pub fn message(log: &Path) -> String {
+    let mut text = String::new();
+    if let Ok(file) = File::open(log) {
+        // Cut in the middle of a letter it is no text any more, and there is nothing to tell.
+        let _ = file.take(MAX_LOG_BYTES).read_to_string(&mut text);
+    }
+    let message = text.lines().rev().find_map(|line| json_string(line, "msg"));
+    message
+        .unwrap_or_else(|| "it ended with an error and said nothing".into())
+        .chars()
+        .take(MAX_MESSAGE_CHARACTERS)
+        .collect()
+}
+
+/// The number that the runtime wrote when the process was there.
+pub fn read_pid(file: &Path) -> Result<i32, ShimError> {
+    let failed = |source: std::io::Error| ShimError::io(format!("read {}", file.display()), source);
+    let text = fs::read_to_string(file).map_err(failed)?;
+    text.trim().parse().map_err(|_| failed(std::io::ErrorKind::InvalidData.into()))
+}
+
+/// The value of a text field of one flat JSON object.
+fn json_string(line: &str, field: &str) -> Option<String> {
+    let start = line.find(&format!("\"{field}\""))? + field.len() + 2;
+    let mut letters = line[start..].trim_start().strip_prefix(':')?.trim_start().strip_prefix('"')?.chars();
+    let mut value = String::new();
+    loop {
+        match letters.next()? {
+            '"' => return Some(value),
+            '\\' => match letters.next()? {
+                'n' | 'r' | 't' => value.push(' '),
+                'u' => {
+                    let code = u32::from_str_radix(&letters.by_ref().take(4).collect::<String>(), 16).ok()?;
+                    value.push(char::from_u32(code).unwrap_or('\u{fffd}'));
+                }
+                other => value.push(other),
+            },
+            letter => value.push(letter),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::json_string;
+
+    #[test]
+    fn a_runtime_says_why_in_a_field_of_its_log() {
+        let line = r#"{"level":"error","msg":"exec: \"nope\": not \u0066ound\nreally","time":"x"}"#;
+        assert_eq!(json_string(line, "msg").as_deref(), Some("exec: \"nope\": not found really"));
+        assert_eq!(json_string(r#"{ "msg" : "crun" }"#, "msg").as_deref(), Some("crun"));
+        assert_eq!(json_string("not json", "msg"), None);
+    }
+}
