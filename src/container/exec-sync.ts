@@ -27,10 +27,9 @@ export async function execSync(
     throw new AgentError("invalid-argument", `exec in container ${id}: timeout ${timeoutSeconds} is not within 0 to ${MAX_TIMEOUT_SECONDS} seconds`);
   }
   const sandbox = context.sandboxes.get(container.sandboxId);
-  const image = context.images.find(container.imageId);
-  const imageConfig = image?.config ?? { entrypoint: [], cmd: [], env: [], workingDir: "", user: "" };
+  const image = context.images.get(container.imageId);
   try {
-    const process = execProcess(container, sandbox, imageConfig, context.node, command);
+    const process = execProcess(container, sandbox, image.config, context.node, command);
     const outcome = await context.sandboxes.shim(container.sandboxId).exec({
       containerId: id,
       processJson: Buffer.from(JSON.stringify(process)),

@@ -2,7 +2,6 @@
 import { wrap, messageOf } from "../base/errors.ts";
 import type { ContainerId } from "../base/ids.ts";
 import { Stages } from "../base/timeline.ts";
-import { AgentError } from "../base/errors.ts";
 import type { ContainerContext, FindContainer } from "./context.ts";
 import { startError, withExit } from "./exit.ts";
 import type { ContainerRecord } from "./records.ts";
@@ -15,8 +14,7 @@ export async function startContainer(context: ContainerContext, find: FindContai
     const running = nextContainerState(container.state, "start");
     const sandbox = context.sandboxes.get(container.sandboxId);
     const shim = context.sandboxes.shim(container.sandboxId);
-    const image = context.images.find(container.imageId);
-    if (image === undefined) throw new AgentError("not-found", `start container ${id}: its image ${container.imageId} was removed`);
+    const image = context.images.get(container.imageId);
     const { spec, warnings } = buildSpec(container, sandbox, image.config, context.node);
     const stages = new Stages(context.clock, `container ${container.config.name}`, id);
     try {

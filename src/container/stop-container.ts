@@ -48,8 +48,8 @@ async function settleUnknown(context: ContainerContext, id: ContainerId): Promis
 
 function stopSignal(context: ContainerContext, id: ContainerId): number {
   const container = context.records.get(id);
-  const name = container === undefined ? undefined : context.images.find(container.imageId)?.config.stopSignal;
-  return name === undefined || name === "" ? SIGTERM : signalNumber(name);
+  const name = container === undefined ? "" : context.images.get(container.imageId).config.stopSignal;
+  return name === "" ? SIGTERM : signalNumber(name);
 }
 
 /** An image's stop signal, "SIGQUIT", "QUIT" or "3"; one that does not exist is as if none were named. */

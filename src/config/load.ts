@@ -1,0 +1,89 @@
+// Settings from three places: the defaults, then the file, then the command line.
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { parse } from "smol-toml";
+import { AgentError, messageOf } from "../base/errors.ts";
+import { helpText } from "./help.ts";
+import { type Config, SETTINGS, type Setting } from "./table.ts";
+
+export interface Program {
+  /** where berthd itself is; helper and shim are looked for there */
+  readonly programDir: string;
+  readonly version: string;
+}
+
+export const DEFAULT_FILE = "/etc/berth/berth.toml";
+const MAX_FILE_BYTES = 1024 * 1024;
+
+type Texts = Map<string, { readonly text: string; readonly from: string }>;
+
+/** @throws AgentError invalid-argument that names the setting and where it stands */
+export function loadConfig(argv: readonly string[], program: Program): { readonly config: Config } | { readonly text: string } {
+  const names = Object.values(SETTINGS).map((setting: Setting<unknown>) => setting.name);
+  const strings = Object.fromEntries(["config", ...names].map((name) => [name, { type: "string" as const }]));
+  let flags: Record<string, unknown>;
+  try {
+    flags = parseArgs({ args: [...argv], options: { ...strings, help: { type: "boolean", short: "h" }, version: { type: "boolean" } }, strict: true }).values;
+  } catch (cause) {
+    throw new AgentError("invalid-argument", `read command line: ${messageOf(cause)}`, { cause });
+  }
+  if (flags["help"] === true) return { text: helpText() };
+  if (flags["version"] === true) return { text: `berthd ${program.version}\n` };
+  const texts = readFile(typeof flags["config"] === "string" ? flags["config"] : undefined, names);
+  for (const name of names) {
+    const text = flags[name];
+    if (typeof text === "string") texts.set(name, { text, from: `--${name}` });
+  }
+  return { config: toConfig(texts, program) };
+}
+
+function readFile(named: string | undefined, names: readonly string[]): Texts {
+  const file = named ?? DEFAULT_FILE;
+  if (named === undefined && !existsSync(file)) return new Map();
+  let table: Record<string, unknown>;
+  try {
+    table = parse(readFileSync(file, "utf8").slice(0, MAX_FILE_BYTES));
+  } catch (cause) {
+    throw new AgentError("invalid-argument", `read ${file}: ${messageOf(cause)}`, { cause });
+  }
+  const texts: Texts = new Map();
+  for (const [name, value] of Object.entries(table)) {
+    if (!names.includes(name)) throw new AgentError("invalid-argument", `read ${file}: there is no setting ${JSON.stringify(name)}`);
+    if (!["string", "number", "bigint", "boolean"].includes(typeof value)) {
+      throw new AgentError("invalid-argument", `read ${file}: ${name} is neither a text, a number nor a truth value`);
+    }
+    texts.set(name, { text: String(value), from: `${file}: ${name}` });
+  }
+  return texts;
+}
+
+function toConfig(texts: Texts, program: Program): Config {
+  const read = <T>(setting: Setting<T>, fallback = setting.default): T => {
+    const given = texts.get(setting.name);
+    try {
+      return setting.read(given?.text ?? fallback);
+    } catch (cause) {
+      throw new AgentError("invalid-argument", `read ${given?.from ?? setting.name}: ${messageOf(cause)}`, { cause });
+    }
+  };
+  const state = read(SETTINGS.state);
+  return {
+    root: read(SETTINGS.root),
+    state,
+    socket: read(SETTINGS.socket, join(state, "berth.sock")),
+    socketMode: read(SETTINGS.socketMode),
+    logLevel: read(SETTINGS.logLevel),
+    helperPath: read(SETTINGS.helperPath, join(program.programDir, "berth-helper")),
+    shimPath: read(SETTINGS.shimPath, join(program.programDir, "berth-shim")),
+    helperSocket: read(SETTINGS.helperSocket, join(state, "helper.sock")),
+    manageHelper: read(SETTINGS.manageHelper),
+    runtime: read(SETTINGS.runtime),
+    podSubnet: read(SETTINGS.podSubnet),
+    bridge: read(SETTINGS.bridge),
+    networkMtu: read(SETTINGS.networkMtu),
+    registryConfigDir: read(SETTINGS.registryConfigDir),
+    cgroupParent: read(SETTINGS.cgroupParent),
+    containerPidsLimit: read(SETTINGS.containerPidsLimit),
+  };
+}
