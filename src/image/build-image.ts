@@ -3,34 +3,53 @@ import { createHash } from "node:crypto";
 import { AgentError } from "../base/errors.ts";
 import type { ContentStore } from "./content/content-store.ts";
 import { parseImageConfig } from "./image-config.ts";
+import { inParallel } from "./in-parallel.ts";
+import type { Lease } from "./leases.ts";
 import type { ImageRecord, LayerRef } from "./records.ts";
 import { type Descriptor, layerCompression, type Manifest } from "./registry/manifest.ts";
+import { checkPlatform } from "./registry/platform.ts";
 import type { SnapshotStore } from "./snapshot/snapshot-store.ts";
 
 export type BuiltImage = Omit<ImageRecord, "references" | "repoDigests" | "createdAtNanos" | "pinned" | "removed">;
 
 /** Brings a blob into the content store unless it is there. */
-export type FetchBlob = (descriptor: Descriptor) => Promise<void>;
+export type FetchBlob = (descriptor: Descriptor, signal: AbortSignal) => Promise<void>;
 
-export const MAX_CONFIG_BYTES = 8 * 1024 * 1024;
+/** Where an image is built, and what keeps its parts meanwhile. */
+export interface BuildPlace {
+  readonly content: ContentStore;
+  readonly snapshots: SnapshotStore;
+  readonly lease: Lease;
+  readonly signal: AbortSignal;
+}
+
+const MAX_CONFIG_BYTES = 8 * 1024 * 1024;
 // Enough to keep a link busy while the slowest layer unpacks.
 const PARALLEL_LAYERS = 3;
 
-export async function buildImage(manifest: Manifest, manifestDigest: string, content: ContentStore, snapshots: SnapshotStore, fetch: FetchBlob): Promise<BuiltImage> {
+/** @throws AgentError invalid-argument for an image that contradicts itself, not-found for one of another machine */
+export async function buildImage(manifest: Manifest, manifestDigest: string, place: BuildPlace, fetch: FetchBlob): Promise<BuiltImage> {
+  const { content, snapshots, lease, signal } = place;
   const { config: descriptor, layers: packed } = manifest;
-  if (descriptor.sizeBytes > MAX_CONFIG_BYTES) throw new AgentError("resource-exhausted", `read image config ${descriptor.digest}: it is over ${MAX_CONFIG_BYTES} bytes`);
+  if (descriptor.sizeBytes > MAX_CONFIG_BYTES)
+    throw new AgentError("resource-exhausted", `read image config ${descriptor.digest}: it is over ${MAX_CONFIG_BYTES} bytes`);
   for (const layer of packed) layerCompression(layer); // refused before a byte of them is fetched
-  await fetch(descriptor);
-  const { config, architecture, os, diffIds } = parseImageConfig(await content.read(descriptor.digest));
+  for (const { digest } of [descriptor, ...packed]) lease.hold(digest);
+  await fetch(descriptor, signal);
+  const { config, architecture, os, diffIds } = parseImageConfig(await content.read(descriptor.digest, MAX_CONFIG_BYTES));
+  checkPlatform({ os, architecture });
   if (diffIds.length !== packed.length) {
-    throw new AgentError("invalid-argument", `read image ${manifestDigest}: its manifest has ${packed.length} layers, its config ${diffIds.length}`);
+    throw new AgentError(
+      "invalid-argument",
+      `read image ${manifestDigest}: its manifest has ${packed.length} layers, its config ${diffIds.length}`,
+    );
   }
   const layers = chain(packed, diffIds);
-  await inParallel(PARALLEL_LAYERS, layers, async (layer, index) => {
-    const blob = packed[index];
-    if (blob === undefined) return;
-    await snapshots.prepare(layer, layerCompression(blob), async () => {
-      await fetch(blob);
+  for (const { chainId } of layers) lease.hold(chainId);
+  const work = layers.flatMap((layer, index) => (packed[index] === undefined ? [] : [{ layer, blob: packed[index] }]));
+  await inParallel(PARALLEL_LAYERS, work, signal, async ({ layer, blob }, either) => {
+    await snapshots.prepare(layer, layerCompression(blob), either, async () => {
+      await fetch(blob, either);
       return content.path(blob.digest);
     });
   });
@@ -39,30 +58,10 @@ export async function buildImage(manifest: Manifest, manifestDigest: string, con
 }
 
 /** @source OCI image specification, "Layer ChainID" */
-export function chain(packed: readonly { readonly digest: string }[], diffIds: readonly string[]): LayerRef[] {
+function chain(packed: readonly { readonly digest: string }[], diffIds: readonly string[]): LayerRef[] {
   let chainId = "";
   return diffIds.map((diffId, index) => {
     chainId = chainId === "" ? diffId : `sha256:${createHash("sha256").update(`${chainId} ${diffId}`).digest("hex")}`;
     return { digest: packed[index]?.digest ?? "", diffId, chainId };
   });
-}
-
-async function inParallel<T>(most: number, items: readonly T[], work: (item: T, index: number) => Promise<void>): Promise<void> {
-  let next = 0;
-  let failed = false;
-  const worker = async (): Promise<void> => {
-    while (next < items.length && !failed) {
-      const index = next++;
-      const item = items[index];
-      try {
-        if (item !== undefined) await work(item, index);
-      } catch (failure) {
-        failed = true;
-        throw failure;
-      }
-    }
-  };
-  const results = await Promise.allSettled(Array.from({ length: Math.min(most, items.length) }, worker));
-  const first = results.find((result) => result.status === "rejected");
-  if (first !== undefined) throw first.reason;
 }

@@ -4,13 +4,19 @@ import { parseReference, repository, taggedName } from "./reference.ts";
 
 const SHORTEST_PREFIX = 7;
 
-/** By id (with or without "sha256:"), by a beginning of an id that only one image has, by name or by digest. */
+/** By id (with or without "sha256:"), by name or by digest, by a beginning of an id that only one image has. */
 export function findImage(images: readonly ImageRecord[], text: string): ImageRecord | undefined {
   const hex = text.startsWith("sha256:") ? text.slice("sha256:".length) : text;
-  if (/^[0-9a-f]{1,64}$/.test(hex) && hex.length >= SHORTEST_PREFIX) {
-    const matches = images.filter((image) => image.id.slice("sha256:".length).startsWith(hex));
-    if (matches.length === 1) return matches[0];
-  }
+  const isHex = /^[0-9a-f]{1,64}$/.test(hex) && hex.length >= SHORTEST_PREFIX;
+  if (isHex && hex.length === 64) return images.find((image) => image.id === `sha256:${hex}`);
+  // Names come before beginnings of ids: an image can be made whose id begins with another one's name.
+  const named = hex === text ? findNamed(images, text) : undefined;
+  if (named !== undefined || !isHex) return named;
+  const matches = images.filter((image) => image.id.startsWith(`sha256:${hex}`));
+  return matches.length === 1 ? matches[0] : undefined;
+}
+
+function findNamed(images: readonly ImageRecord[], text: string): ImageRecord | undefined {
   let name: string;
   let repoDigest: string;
   try {

@@ -9,6 +9,12 @@ export interface ImageConfig {
   readonly cmd: readonly string[];
   readonly workingDir: string;
   readonly stopSignal: string;
+  /** folders in the container that hold data; what is mounted there is the caller's to say */
+  readonly volumes: readonly string[];
+  /** the maker's words for people; nothing on the node is decided from them */
+  readonly labels: Readonly<Record<string, string>>;
+  /** "80/tcp"; informational */
+  readonly exposedPorts: readonly string[];
 }
 
 export interface ParsedImageConfig {
@@ -21,7 +27,10 @@ export interface ParsedImageConfig {
 
 const MAX_LAYERS = 500;
 const MAX_LIST = 10_000;
-const MAX_TEXT = 1024 * 1024;
+// The kernel takes no longer argument or variable.
+const MAX_TEXT = 128 * 1024;
+// Records are in memory as long as the image is on the node.
+const MAX_CONFIG_CHARACTERS = 1024 * 1024;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -48,19 +57,25 @@ export function parseImageConfig(bytes: Uint8Array): ParsedImageConfig {
   if (diffIds.length > MAX_LAYERS) throw refuse(`it has over ${MAX_LAYERS} layers`);
   const bad = diffIds.find((digest) => !isDigest(digest));
   if (bad !== undefined) throw refuse(`${JSON.stringify(bad.slice(0, 100))} is no digest`);
-  return {
+  const parsed = {
     config: {
       user: text(config["User"], "User"),
       env: texts(config["Env"], "Env"),
       entrypoint: texts(config["Entrypoint"], "Entrypoint"),
       cmd: texts(config["Cmd"], "Cmd"),
-      workingDir: text(config["WorkingDir"], "WorkingDir"),
+      workingDir: absolute(text(config["WorkingDir"], "WorkingDir")),
       stopSignal: text(config["StopSignal"], "StopSignal"),
+      volumes: keys(config["Volumes"], "Volumes").map(volume),
+      labels: Object.fromEntries(keys(config["Labels"], "Labels").map((key) => [key, label(config["Labels"], key)])),
+      exposedPorts: keys(config["ExposedPorts"], "ExposedPorts"),
     },
     architecture: text(json["architecture"], "architecture"),
     os: text(json["os"], "os"),
     diffIds,
   };
+  if (JSON.stringify(parsed.config).length > MAX_CONFIG_CHARACTERS)
+    throw refuse(`what it says of containers is over ${MAX_CONFIG_CHARACTERS} characters`);
+  return parsed;
 }
 
 const refuse = (why: string): AgentError => new AgentError("invalid-argument", `read image config: ${why}`);
@@ -75,4 +90,23 @@ function texts(value: unknown, field: string): string[] {
   if (value === undefined || value === null) return [];
   if (!Array.isArray(value) || value.length > MAX_LIST) throw refuse(`${field} is no list, or too long`);
   return value.map((each: unknown) => text(each, field));
+}
+
+/** The keys of an object whose values say nothing, as Go writes a set. */
+function keys(value: unknown, field: string): string[] {
+  if (value === undefined || value === null) return [];
+  if (!isObject(value)) throw refuse(`${field} is no object`);
+  return texts(Object.keys(value), field);
+}
+
+const label = (labels: unknown, key: string): string =>
+  text(isObject(labels) ? labels[key] : "", `label ${JSON.stringify(key.slice(0, 100))}`);
+
+/** Docker takes a folder without a slash as one below the root. */
+const absolute = (folder: string): string => (folder === "" || folder.startsWith("/") ? folder : `/${folder}`);
+
+function volume(path: string): string {
+  if (!path.startsWith("/") || path.split("/").includes(".."))
+    throw refuse(`volume ${JSON.stringify(path.slice(0, 256))} is no absolute path, or leads upwards`);
+  return path;
 }

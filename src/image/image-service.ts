@@ -1,28 +1,29 @@
-// Images on this node: pulled, loaded, found, removed. Layers and blobs are shared, and go when nobody needs them.
-import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+// Images on this node: pulled, loaded, found, removed. Layers and blobs are shared, and go when no image, no container and
+// nothing under way needs them. All names are changed one after the other; nothing slow is done in that order.
+import { createHash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { AgentError, during, messageOf } from "../base/errors.ts";
-import { CallsInFlight } from "../base/join-calls.ts";
+import { KeyedLock } from "../base/keyed-lock.ts";
 import type { Log } from "../base/log.ts";
-import { Compression } from "../generated/berth/native/helper.ts";
 import type { Helper } from "../native-client/helper.ts";
-import type { Collection } from "../store/collection.ts";
 import type { Store } from "../store/store.ts";
-import type { BuiltImage } from "./build-image.ts";
+import { AbortableCalls } from "./abortable-calls.ts";
+import type { BuildPlace, BuiltImage } from "./build-image.ts";
 import { ContentStore } from "./content/content-store.ts";
 import { findImage } from "./find-image.ts";
-import { loadUnpacked } from "./load-archive.ts";
+import { ImageTable, keysOf } from "./image-table.ts";
+import { Leases } from "./leases.ts";
+import { archivesFolder, loadArchive } from "./load-archive.ts";
+import { mountpointOf } from "./mountpoint.ts";
 import { pullImage } from "./pull-image.ts";
 import type { ImageRecord } from "./records.ts";
 import { parseReference, repository, taggedName } from "./reference.ts";
-import type { RegistryAuth } from "./registry/auth.ts";
+import type { RegistryAuth } from "./registry/credentials.ts";
 import { SnapshotStore } from "./snapshot/snapshot-store.ts";
 
-export { isRegistryUnavailable } from "./pull-image.ts";
 export type { ImageRecord } from "./records.ts";
-export type { RegistryAuth } from "./registry/auth.ts";
+export type { RegistryAuth } from "./registry/credentials.ts";
+export { isRegistryUnavailable } from "./registry/failures.ts";
 
 export interface ImageOptions {
   readonly root: string;
@@ -42,95 +43,105 @@ export interface FileSystemUsage {
 
 export class ImageService {
   readonly #options: ImageOptions;
-  readonly #records: Collection<ImageRecord>;
+  readonly #images: ImageTable;
   readonly #content: ContentStore;
   readonly #snapshots: SnapshotStore;
   readonly #mountpoint: string;
-  readonly #pulling = new CallsInFlight<ImageRecord>();
+  readonly #pulling = new AbortableCalls<ImageRecord>();
+  readonly #leases = new Leases();
+  readonly #lock = new KeyedLock();
   /** by image id: how many containers use it */
   readonly #users = new Map<string, number>();
-  /** Pulls and loads under way: what they have brought so far belongs to no image yet. */
-  #building = 0;
+  /** Images whose record is gone, or going: nobody may begin to use them. */
+  readonly #gone = new Set<string>();
 
   private constructor(options: ImageOptions, content: ContentStore, snapshots: SnapshotStore, mountpoint: string) {
     this.#options = options;
-    this.#records = options.store.collection<ImageRecord>("image");
+    this.#images = new ImageTable(options.store);
     this.#content = content;
     this.#snapshots = snapshots;
     this.#mountpoint = mountpoint;
   }
 
   static async open(options: ImageOptions): Promise<ImageService> {
-    const content = await ContentStore.open(options.root, options.store);
-    const snapshots = await SnapshotStore.open(options.root, options.store, options.helper);
-    await options.helper.removeTree(join(options.root, "archives"));
-    return new ImageService(options, content, snapshots, await mountpointOf(options.root));
+    const { root, store, helper, log } = options;
+    const content = await ContentStore.open(root, store);
+    const snapshots = await SnapshotStore.open({ root, store, helper, log });
+    await helper
+      .removeTree(archivesFolder(root))
+      .catch((failure: unknown) => log.warn({ err: messageOf(failure) }, "the remains of an archive could not be cleared away"));
+    const service = new ImageService(options, content, snapshots, await mountpointOf(root));
+    await service.#dropBroken();
+    return service;
   }
 
-  /** Two who pull the same name at the same time share one pull. */
+  /** Two who pull the same name at the same time share one pull; it ends early only when both have gone away. */
   async pull(text: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<ImageRecord> {
     const reference = parseReference(text);
     // Credentials are part of the key: who may not read an image must not get it by asking at the right moment.
-    return await this.#pulling.join(JSON.stringify([reference, auth]), () =>
-      this.#build(async () => {
-        const { registryConfigDir } = this.#options;
-        const { image, digest } = await pullImage(reference, { registryConfigDir, content: this.#content, snapshots: this.#snapshots, auth, signal });
+    const key = createHash("sha256")
+      .update(JSON.stringify([reference, auth]))
+      .digest("hex");
+    return await this.#pulling.join(key, signal, (shared) =>
+      this.#build(shared, async (place) => {
+        const { image, digest } = await pullImage(reference, this.#options.registryConfigDir, auth, place);
         return await this.#add(image, reference.digest === "" ? [taggedName(reference)] : [], [`${repository(reference)}@${digest}`]);
       }),
     );
   }
 
   /** @param tarPath below --root */
-  async loadArchive(tarPath: string): Promise<ImageRecord[]> {
-    const { helper, root } = this.#options;
-    const folder = join(root, "archives", randomBytes(8).toString("hex"));
-    return await this.#build(async () => {
-      try {
-        const bounds = { maxBytes: 0n, maxEntries: 0n, maxRatio: 0 };
-        await helper.unpackLayer({ blobPath: tarPath, targetDir: folder, compression: Compression.COMPRESSION_NONE, ...bounds, plainArchive: true, sync: false });
-        const loaded = await loadUnpacked(folder, this.#content, this.#snapshots);
-        const records: ImageRecord[] = [];
-        for (const { image, references } of loaded) records.push(await this.#add(image, references, []));
-        return records;
-      } finally {
-        await helper.removeTree(folder);
+  async loadArchive(tarPath: string, signal: AbortSignal = new AbortController().signal): Promise<ImageRecord[]> {
+    return await this.#build(signal, async (place) => {
+      const records: ImageRecord[] = [];
+      for (const { image, references } of await loadArchive(tarPath, this.#options.root, this.#options.helper, place)) {
+        records.push(await this.#add(image, references, []));
       }
+      return records;
     });
   }
 
   list(): ImageRecord[] {
-    return [...this.#records.values()].filter((image) => !image.removed);
+    return this.#images.list();
   }
 
   /** By name, by digest, by id or by the beginning of an id. */
   find(text: string): ImageRecord | undefined {
-    const exact = this.#records.get(text);
+    const exact = this.#images.get(text);
     return exact === undefined ? findImage(this.list(), text) : exact.removed ? undefined : exact;
   }
 
   /** By id, also one that was removed and is still used by a container. @throws AgentError not-found */
   get(id: string): ImageRecord {
-    const image = this.#records.get(id);
+    const image = this.#images.get(id);
     if (image === undefined) throw new AgentError("not-found", `find image: no image has id ${id}`);
     return image;
   }
 
   /** Takes all names of the image away. What containers use of it stays until they are gone. A missing image is success. */
   async remove(text: string): Promise<void> {
-    const image = this.find(text);
-    if (image === undefined) return;
-    await during(`remove image ${image.id}`, async () => {
-      if ((this.#users.get(image.id) ?? 0) > 0) {
-        await this.#options.store.commit(this.#records.put({ ...image, references: [], repoDigests: [], removed: true }));
-        return;
-      }
-      await this.#options.store.commit(this.#records.delete(image.id));
-      await this.#collect();
+    await during(`remove image ${text}`, async () => {
+      const image = await this.#changing(async () => {
+        const found = this.find(text);
+        if (found !== undefined)
+          await this.#options.store.commit(this.#images.put({ ...found, references: [], repoDigests: [], removed: true }));
+        return found;
+      });
+      if (image === undefined) return;
+      const failures = await this.#collect();
+      // What is left of others is told in the log, and tried again with the next removal.
+      for (const key of keysOf(image)) if (failures.has(key)) throw failures.get(key);
     });
   }
 
-  /** A container uses the image from now on. @returns gives it up again, for a container that did not come to be */
+  /**
+   * A container uses the image from now on.
+   *
+   * @returns gives it up again, for a container that did not come to be
+   * @throws AgentError not-found when the image was removed after it was found
+   */
   retain(imageId: string): () => void {
+    if (this.#gone.has(imageId)) throw new AgentError("not-found", `use image ${imageId}: it was removed`);
     this.#users.set(imageId, (this.#users.get(imageId) ?? 0) + 1);
     return () => this.release(imageId);
   }
@@ -139,11 +150,7 @@ export class ImageService {
     const left = (this.#users.get(imageId) ?? 0) - 1;
     if (left > 0) return void this.#users.set(imageId, left);
     this.#users.delete(imageId);
-    if (this.#records.get(imageId)?.removed !== true) return;
-    void this.#options.store
-      .commit(this.#records.delete(imageId))
-      .then(() => this.#collect())
-      .catch((failure: unknown) => this.#options.log.warn({ imageId, err: messageOf(failure) }, "a removed image could not be cleared away"));
+    if (this.#images.get(imageId)?.removed === true) void this.collectGarbage();
   }
 
   /** For a mount: a folder, and in it the layers, topmost first. */
@@ -165,52 +172,94 @@ export class ImageService {
     return { mountpoint: this.#mountpoint, usedBytes, inodesUsed, timestampNanos: this.#options.clock.nowNanos() };
   }
 
-  async #build<T>(work: () => Promise<T>): Promise<T> {
-    this.#building++;
+  /** For the start, when all containers have said what they use: clears away what a crash left. Failures are in the log. */
+  async collectGarbage(): Promise<void> {
+    await this.#collect().catch((failure: unknown) =>
+      this.#options.log.warn({ err: messageOf(failure) }, "removed images could not be cleared away"),
+    );
+  }
+
+  async #changing<T>(work: () => Promise<T>): Promise<T> {
+    return await this.#lock.run("names", work);
+  }
+
+  async #build<T>(signal: AbortSignal, work: (place: BuildPlace) => Promise<T>): Promise<T> {
+    const lease = this.#leases.open();
+    let built = false;
     try {
-      return await work();
+      const result = await work({ content: this.#content, snapshots: this.#snapshots, lease, signal });
+      built = true;
+      return result;
     } finally {
-      this.#building--;
+      lease.release();
       // What a failed pull brought, and no image has.
-      await this.#collect().catch((failure: unknown) => this.#options.log.warn({ err: messageOf(failure) }, "what no image needs could not be cleared away"));
+      if (!built) await this.collectGarbage();
     }
   }
 
   /** Adds names to an image; a name is taken from the image that had it. */
   async #add(image: BuiltImage, references: readonly string[], repoDigests: readonly string[]): Promise<ImageRecord> {
-    const before = this.#records.get(image.id);
-    const others = this.list().filter((other) => other.id !== image.id && other.references.some((name) => references.includes(name)));
-    const record: ImageRecord = {
-      ...image,
-      references: union(before?.references ?? [], references),
-      repoDigests: union(before?.repoDigests ?? [], repoDigests),
-      createdAtNanos: before?.createdAtNanos ?? this.#options.clock.nowNanos(),
-      pinned: before?.pinned ?? false,
-      removed: false,
-    };
-    const moved = others.map((other) => this.#records.put({ ...other, references: other.references.filter((name) => !references.includes(name)) }));
-    await this.#options.store.commit(this.#records.put(record), ...moved);
-    return record;
+    return await this.#changing(async () => {
+      const before = this.#images.get(image.id);
+      const others = this.list().filter((other) => other.id !== image.id && other.references.some((name) => references.includes(name)));
+      const record: ImageRecord = {
+        ...image,
+        references: union(before?.references ?? [], references),
+        repoDigests: union(before?.repoDigests ?? [], repoDigests),
+        createdAtNanos: before?.createdAtNanos ?? this.#options.clock.nowNanos(),
+        pinned: before?.pinned ?? false,
+        removed: false,
+      };
+      const moved = others.map((other) =>
+        this.#images.put({ ...other, references: other.references.filter((name) => !references.includes(name)) }),
+      );
+      await this.#options.store.commit(this.#images.put(record), ...moved);
+      this.#gone.delete(image.id);
+      return record;
+    });
   }
 
-  /** Clears away blobs and layers of no image. While something is being brought, all of it may be part of that. */
-  async #collect(): Promise<void> {
-    if (this.#building > 0) return;
-    const images = [...this.#records.values()];
-    const chains = new Set(images.flatMap((image) => image.layers.map((layer) => layer.chainId)));
-    const blobs = new Set(images.flatMap((image) => [image.id, image.manifestDigest, ...image.layers.map((layer) => layer.digest), ...image.repoDigests.map(digestOf)]));
-    for (const { id } of [...this.#snapshots.snapshots()]) if (!chains.has(id)) await this.#snapshots.remove(id);
-    for (const { id } of [...this.#content.blobs()]) if (!blobs.has(id)) await this.#content.remove(id);
+  /**
+   * Clears away removed images that no container uses, and all blobs and layers that nothing needs. What can't be cleared away
+   * stops nothing else.
+   *
+   * @returns the failures, by chain id or digest
+   */
+  async #collect(): Promise<ReadonlyMap<string, unknown>> {
+    await this.#changing(async () => {
+      const unused = this.#images.all().filter((image) => image.removed && !this.#users.has(image.id));
+      // Said before the record goes, because a container may be made while that is written.
+      for (const { id } of unused) this.#gone.add(id);
+      if (unused.length > 0) await this.#options.store.commit(...unused.map(({ id }) => this.#images.delete(id)));
+    });
+    const failures = new Map<string, unknown>();
+    const clear = async (store: ContentStore | SnapshotStore, ids: readonly string[]): Promise<void> => {
+      for (const id of ids) {
+        const needed = (): boolean => this.#leases.isHeld(id) || this.#images.needs(id);
+        if (needed()) continue;
+        await store.remove(id, needed).catch((failure: unknown) => {
+          failures.set(id, failure);
+          this.#options.log.warn({ id, err: messageOf(failure) }, "what no image needs could not be cleared away");
+        });
+      }
+    };
+    await clear(this.#snapshots, [...this.#snapshots.snapshots()].map(({ id }) => id).reverse());
+    await clear(
+      this.#content,
+      [...this.#content.blobs()].map(({ id }) => id),
+    );
+    return failures;
+  }
+
+  /** An image without all of its layers is not here, whatever took them; it is pulled again when it is next wanted. */
+  async #dropBroken(): Promise<void> {
+    for (const image of this.list()) {
+      const missing = image.layers.find(({ chainId }) => !this.#snapshots.has(chainId));
+      if (missing === undefined) continue;
+      this.#options.log.warn({ image: image.id, layer: missing.chainId }, "a layer of the image is gone, so the image is too");
+      await this.#options.store.commit(this.#images.put({ ...image, references: [], repoDigests: [], removed: true }));
+    }
   }
 }
 
 const union = (a: readonly string[], b: readonly string[]): string[] => [...new Set([...a, ...b])].filter((each) => each !== "");
-const digestOf = (repoDigest: string): string => repoDigest.slice(repoDigest.indexOf("@") + 1);
-
-/** The mount that a folder is on, as the kubelet looks for it. */
-async function mountpointOf(folder: string): Promise<string> {
-  const table = await readFile("/proc/self/mountinfo", "utf8");
-  const places = table.split("\n").map((line) => line.split(" ")[4] ?? "");
-  const above = places.filter((place) => place === "/" || folder === place || (place !== "" && folder.startsWith(`${place}/`)));
-  return above.sort((a, b) => b.length - a.length)[0] ?? "/";
-}

@@ -34,8 +34,8 @@ export interface ImageRecord {
 export interface SnapshotRecord {
   readonly id: string; // the chain id
   readonly number: number;
-  /** preparing: recorded before the folder is made; after a crash it is removed */
-  readonly state: "preparing" | "committed";
+  /** preparing: recorded before the folder is made; removing: before it is taken away. After a crash both are cleared away. */
+  readonly state: "preparing" | "committed" | "removing";
   readonly sizeBytes: bigint;
   readonly inodes: bigint;
 }

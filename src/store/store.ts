@@ -38,9 +38,12 @@ export class Store {
   /** Opens `<root>/records.db`, making it on first use. @throws AgentError unavailable when another process holds it */
   static async open(root: string, workerUrl = new URL("./worker.ts", import.meta.url)): Promise<Store> {
     await mkdir(root, { recursive: true, mode: 0o711 });
-    const store = new Store(new Worker(workerUrl, { stdin: false }));
+    const worker = new Worker(workerUrl, { stdin: false });
+    const store = new Store(worker);
     const reply = await store.#ask({ type: "open", path: join(root, "records.db") });
     if (reply.type !== "opened") {
+      // A thread that waits for requests would keep the process alive.
+      await worker.terminate();
       throw new AgentError("unavailable", `open records in ${root}: ${reply.type === "failed" ? reply.message : reply.type}`);
     }
     for (const row of reply.rows) {

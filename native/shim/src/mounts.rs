@@ -11,20 +11,15 @@ const CGROUP: &str = "/sys/fs/cgroup";
 // The kernel takes one page of options.
 const MAX_OPTION_BYTES: usize = 4095;
 
-/// Hides the v2 half of a hybrid host, which crun takes for the whole when it has a controller.
+/// Hides the v2 half of a hybrid host, which crun takes for the whole when it has a controller. crun makes its folders there
+/// all the same, so what stands in for it can be written to.
 pub fn hide_unified() -> Result<(), ShimError> {
     let unified = format!("{CGROUP}/unified");
     let failed = |errno| ShimError::io(format!("hide {unified}"), errno);
     // Not before the folder is private: the node's own must stay visible.
     mount_change(CGROUP, MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).map_err(failed)?;
-    mount(
-        "none",
-        &unified,
-        "tmpfs",
-        MountFlags::RDONLY | MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC,
-        c"size=4k",
-    )
-    .map_err(failed)
+    mount("none", &unified, "tmpfs", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, c"size=1m")
+        .map_err(failed)
 }
 
 /// Everything that the shim mounts is below its state folder; a mount that passes changes on would show it to the node.

@@ -45,12 +45,8 @@ fn resolve(spec: &str, passwd: &str, group: &str) -> Result<ShimCreateContainerR
                 .ok_or_else(|| refused("the image's /etc/group does not name the group"))?,
         },
     };
-    let member = |name: &str| {
-        groups()
-            .filter(|group| group.members.contains(&name))
-            .map(|group| group.gid)
-            .collect::<Vec<_>>()
-    };
+    let member =
+        |name: &str| groups().filter(|group| group.members.contains(&name)).map(|group| group.gid).collect::<Vec<_>>();
     Ok(ShimCreateContainerResult {
         uid,
         gid,

@@ -1,17 +1,21 @@
-// Blobs by digest, in <root>/content. A blob is in place only when all of it is on disk and its digest is right.
-import { createHash, randomBytes } from "node:crypto";
+// Blobs by digest, in <root>/content. A blob is in place only when all of it is on disk and its digest is right. Its record
+// stands before the file gets its name, and goes after it; a record without a file is a blob that is not there.
+import { randomBytes } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readFile, rename, rm, stat } from "node:fs/promises";
+import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError, during } from "../../base/errors.ts";
+import { KeyedLock } from "../../base/keyed-lock.ts";
 import type { Collection } from "../../store/collection.ts";
 import type { Store } from "../../store/store.ts";
 import type { BlobRecord } from "../records.ts";
+import { digestOf, readBoundedFile, writeHashed } from "./hashed-file.ts";
 
 export class ContentStore {
   readonly #folder: string;
   readonly #store: Store;
   readonly #records: Collection<BlobRecord>;
+  readonly #lock = new KeyedLock();
 
   private constructor(folder: string, store: Store) {
     this.#folder = folder;
@@ -32,20 +36,62 @@ export class ContentStore {
     return join(this.#folder, "blobs", "sha256", digest.slice("sha256:".length));
   }
 
-  async has(digest: string): Promise<boolean> {
-    return this.#records.get(digest) !== undefined && (await stat(this.path(digest)).catch(() => undefined)) !== undefined;
-  }
-
   blobs(): IterableIterator<BlobRecord> {
     return this.#records.values();
   }
 
-  /** @throws AgentError invalid-argument when size or digest is not as announced; nothing is kept then */
-  async write(digest: string, sizeBytes: number, source: AsyncIterable<Uint8Array>): Promise<void> {
+  /**
+   * Brings a blob unless it is there; two who want the same one bring it once.
+   *
+   * @throws AgentError invalid-argument when size or digest is not as announced; nothing is kept then
+   */
+  async ensure(digest: string, sizeBytes: number, open: () => Promise<AsyncIterable<Uint8Array>>): Promise<void> {
+    await this.#lock.run(digest, async () => {
+      if (!(await this.#has(digest))) await this.#write(digest, sizeBytes, await open());
+    });
+  }
+
+  async writeBytes(digest: string, bytes: Uint8Array): Promise<void> {
+    await this.ensure(digest, bytes.length, async () => only(bytes));
+  }
+
+  /** A file of an unpacked archive becomes a blob, whatever name it had. @param found is told of the digest before the blob is made */
+  async adopt(path: string, found: (digest: string) => void): Promise<{ digest: string; sizeBytes: number }> {
+    return await during(`read ${path}`, async () => {
+      const { size } = await stat(path);
+      const digest = await digestOf(createReadStream(path));
+      found(digest);
+      await this.ensure(digest, size, async () => createReadStream(path));
+      return { digest, sizeBytes: size };
+    });
+  }
+
+  async read(digest: string, maxBytes: number): Promise<Buffer> {
+    return await readBoundedFile(this.path(digest), maxBytes);
+  }
+
+  /** @param needed asked at the last moment: who holds a blob before `ensure` keeps it */
+  async remove(digest: string, needed: () => boolean): Promise<void> {
+    await this.#lock.run(digest, async () => {
+      if (needed()) return;
+      await rm(this.path(digest), { force: true });
+      await this.#store.commit(this.#records.delete(digest));
+    });
+  }
+
+  async #has(digest: string): Promise<boolean> {
+    const record = this.#records.get(digest);
+    if (record === undefined) return false;
+    const file = await stat(this.path(digest)).catch(() => undefined);
+    return file !== undefined && BigInt(file.size) === record.sizeBytes;
+  }
+
+  async #write(digest: string, sizeBytes: number, source: AsyncIterable<Uint8Array>): Promise<void> {
     const temporary = join(this.#ingest(), randomBytes(8).toString("hex"));
     try {
       const written = await writeHashed(temporary, sizeBytes, source);
-      if (written.bytes !== sizeBytes) throw new AgentError("invalid-argument", `${written.bytes} bytes came, and ${sizeBytes} were announced`);
+      if (written.bytes !== sizeBytes)
+        throw new AgentError("invalid-argument", `${written.bytes} bytes came, and ${sizeBytes} were announced`);
       if (written.digest !== digest) throw new AgentError("invalid-argument", `the digest of what came is ${written.digest}`);
       await this.#store.commit(this.#records.put({ id: digest, sizeBytes: BigInt(sizeBytes) }));
       await rename(temporary, this.path(digest));
@@ -54,56 +100,11 @@ export class ContentStore {
     }
   }
 
-  async writeBytes(digest: string, bytes: Uint8Array): Promise<void> {
-    await this.write(digest, bytes.length, (async function* () {
-      yield bytes;
-    })());
-  }
-
-  /** A file of an unpacked archive becomes a blob, whatever name it had. */
-  async adopt(path: string): Promise<{ digest: string; sizeBytes: number }> {
-    return await during(`read ${path}`, async () => {
-      const { size } = await stat(path);
-      const digest = await digestOf(createReadStream(path));
-      if (!(await this.has(digest))) await this.write(digest, size, createReadStream(path));
-      return { digest, sizeBytes: size };
-    });
-  }
-
-  async read(digest: string): Promise<Buffer> {
-    return await readFile(this.path(digest));
-  }
-
-  async remove(digest: string): Promise<void> {
-    await rm(this.path(digest), { force: true });
-    await this.#store.commit(this.#records.delete(digest));
-  }
-
   #ingest(): string {
     return join(this.#folder, "ingest");
   }
 }
 
-async function writeHashed(path: string, maxBytes: number, source: AsyncIterable<Uint8Array>): Promise<{ bytes: number; digest: string }> {
-  const hash = createHash("sha256");
-  const file = await open(path, "wx", 0o600);
-  try {
-    let bytes = 0;
-    for await (const chunk of source) {
-      bytes += chunk.length;
-      if (bytes > maxBytes) throw new AgentError("invalid-argument", `more than the ${maxBytes} bytes announced came`);
-      hash.update(chunk);
-      await file.writeFile(chunk);
-    }
-    await file.sync();
-    return { bytes, digest: `sha256:${hash.digest("hex")}` };
-  } finally {
-    await file.close();
-  }
-}
-
-async function digestOf(source: AsyncIterable<Uint8Array>): Promise<string> {
-  const hash = createHash("sha256");
-  for await (const chunk of source) hash.update(chunk);
-  return `sha256:${hash.digest("hex")}`;
+async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
+  yield bytes;
 }

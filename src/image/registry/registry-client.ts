@@ -1,146 +1,125 @@
 // One registry host and one repository: manifests and blobs over HTTP.
-import { Agent, type Dispatcher, request } from "undici";
-import { AgentError, messageOf } from "../../base/errors.ts";
-import { parseJsonObject } from "../image-config.ts";
-import { basicCredentials, parseChallenge, type RegistryAuth, tokenUrl } from "./auth.ts";
+import { createHash } from "node:crypto";
+import { AgentError } from "../../base/errors.ts";
+import { isDigest, type Reference, repository } from "../reference.ts";
+import { areFor, readCredentials, type RegistryAuth } from "./credentials.ts";
+import { isRegistryUnavailable, statusError, transportError } from "./failures.ts";
 import type { RegistryHost } from "./hosts.ts";
-import { ACCEPTED_TYPES } from "./manifest.ts";
+import { type Answer, HttpClient, readBounded } from "./http.ts";
+import { ACCEPTED_TYPES, type Document, MAX_DOCUMENT_BYTES, parseDocument } from "./manifest.ts";
+import { SignIn } from "./sign-in.ts";
 
-/** The registry can't be reached, or says that it can't serve now. */
-export class RegistryUnavailable extends AgentError {
-  constructor(message: string, options?: ErrorOptions) {
-    super("unavailable", message, options);
-  }
+const MAX_ERROR_BYTES = 4096;
+const MAX_RESUMED = 5;
+const PARTIAL = 206;
+
+export interface FetchedDocument {
+  readonly document: Document;
+  /** of the bytes */
+  readonly digest: string;
+  readonly bytes: Buffer;
 }
 
-const CONNECT_TIMEOUT_MS = 10_000;
-const SILENCE_TIMEOUT_MS = 30_000;
-const MAX_REDIRECTS = 5;
-const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
-const MAX_TOKEN_BYTES = 64 * 1024;
-const MAX_ERROR_BYTES = 4096;
-
 export class RegistryClient {
-  readonly #host: RegistryHost;
-  readonly #repository: string;
-  readonly #auth: RegistryAuth | undefined;
-  readonly #agent: Agent;
-  #authorization: string | undefined;
+  readonly host: RegistryHost;
+  readonly #reference: Reference;
+  readonly #http: HttpClient;
+  readonly #signIn: SignIn;
 
-  constructor(host: RegistryHost, repository: string, auth: RegistryAuth | undefined) {
-    this.#host = host;
-    this.#repository = repository;
-    this.#auth = auth;
-    const { ca, clientCertificate, skipVerify } = host;
-    this.#agent = new Agent({
-      headersTimeout: SILENCE_TIMEOUT_MS,
-      bodyTimeout: SILENCE_TIMEOUT_MS,
-      connections: 8,
-      connect: { timeout: CONNECT_TIMEOUT_MS, rejectUnauthorized: !skipVerify, ...(ca.length > 0 ? { ca: [...ca] } : {}), ...clientCertificate },
-    });
+  constructor(host: RegistryHost, reference: Reference, auth: RegistryAuth | undefined) {
+    this.host = host;
+    this.#reference = reference;
+    this.#http = new HttpClient(host);
+    const mine = areFor(auth?.serverAddress ?? "", host.base, reference.registry, host.isRegistry);
+    this.#signIn = new SignIn(this.#http, host.base, reference.path, mine ? readCredentials(auth) : undefined);
   }
 
-  /** @param name a tag or a digest */
-  async manifest(name: string, signal: AbortSignal): Promise<{ bytes: Buffer; mediaType: string }> {
-    const doing = `get manifest ${name} of ${this.#repository} from ${this.#host.base.host}`;
-    const response = await this.#get(`${this.#repository}/manifests/${name}`, { accept: ACCEPTED_TYPES.join(", ") }, doing, signal);
-    const bytes = await readBounded(response.body, MAX_MANIFEST_BYTES, doing);
-    return { bytes, mediaType: header(response, "content-type").split(";")[0]?.trim() ?? "" };
+  /**
+   * @param name a tag or a digest
+   * @param expected the digest it must have; "" takes what comes
+   * @throws AgentError invalid-argument for a document that is not what it was said to be
+   */
+  async document(name: string, expected: string, signal: AbortSignal): Promise<FetchedDocument> {
+    const doing = this.#doing("get manifest", name);
+    const answer = await this.#get(`manifests/${name}`, { accept: ACCEPTED_TYPES.join(", ") }, doing, signal);
+    const bytes = await readBounded(answer, MAX_DOCUMENT_BYTES, doing, signal);
+    const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
+    const told = answer.header("docker-content-digest");
+    const wrong = [expected, isDigest(told) ? told : ""].find((each) => each !== "" && each !== digest);
+    if (wrong !== undefined) throw new AgentError("invalid-argument", `${doing}: the digest of what came is ${digest}, and not ${wrong}`);
+    return { document: parseDocument(bytes, answer.header("content-type").split(";")[0]?.trim() ?? ""), digest, bytes };
   }
 
-  async blob(digest: string, signal: AbortSignal): Promise<Dispatcher.ResponseData["body"]> {
-    const doing = `get blob ${digest} of ${this.#repository} from ${this.#host.base.host}`;
-    return (await this.#get(`${this.#repository}/blobs/${digest}`, {}, doing, signal)).body;
+  /**
+   * The bytes of a blob. A connection that breaks is taken up again where it broke, as long as each one brings something.
+   *
+   * @throws AgentError also while it is read
+   */
+  async blob(digest: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
+    const doing = this.#doing("get blob", digest);
+    const path = `blobs/${digest}`;
+    return this.#read(
+      await this.#get(path, {}, doing, signal),
+      (received) => this.#get(path, { range: `bytes=${received}-` }, doing, signal),
+      doing,
+      signal,
+    );
   }
 
   async close(): Promise<void> {
-    await this.#agent.destroy();
+    await this.#http.close();
   }
 
-  async #get(path: string, headers: Record<string, string>, doing: string, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    const url = new URL(`${this.#host.base.href.replace(/\/$/, "")}/${path}`);
-    let response = await this.#follow(url, headers, doing, signal);
-    if (response.statusCode === 401 && this.#authorization === undefined) {
-      await response.body.dump();
-      await this.#signIn(header(response, "www-authenticate"), doing, signal);
-      response = await this.#follow(url, headers, doing, signal);
-    }
-    if (response.statusCode === 200) return response;
-    throw asError(response.statusCode, doing, await readBounded(response.body, MAX_ERROR_BYTES, doing).catch(() => Buffer.alloc(0)));
-  }
-
-  /** Follows redirects by hand: what signs us in stays with the host that asked for it. */
-  async #follow(start: URL, headers: Record<string, string>, doing: string, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    let url = start;
-    for (let hops = 0; hops <= MAX_REDIRECTS; hops++) {
-      const mine = url.origin === start.origin && this.#authorization !== undefined ? { authorization: this.#authorization } : {};
-      const response = await this.#send(url, { ...headers, ...mine }, doing, signal);
-      const location = header(response, "location");
-      if (![301, 302, 303, 307, 308].includes(response.statusCode) || location === "") return response;
-      await response.body.dump();
-      const next = URL.parse(location, url.href);
-      if (next === null || !["http:", "https:"].includes(next.protocol) || (url.protocol === "https:" && next.protocol === "http:")) {
-        throw new AgentError("failed-precondition", `${doing}: it redirects to ${JSON.stringify(location.slice(0, 256))}, where we don't go`);
+  async *#read(
+    first: Answer,
+    resume: (received: number) => Promise<Answer>,
+    doing: string,
+    signal: AbortSignal,
+  ): AsyncIterable<Uint8Array> {
+    let answer = first;
+    let received = 0;
+    for (let resumed = 0; ; resumed++) {
+      const before = received;
+      // A server that knows no ranges begins at the beginning.
+      let known = answer.statusCode === PARTIAL ? 0 : received;
+      try {
+        for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
+          const fresh = chunk.subarray(Math.min(known, chunk.length));
+          known -= chunk.length - fresh.length;
+          received += fresh.length;
+          if (fresh.length > 0) yield fresh;
+        }
+        return;
+      } catch (failure) {
+        const error = transportError(failure, doing, signal);
+        if (!isRegistryUnavailable(error) || received === before || resumed === MAX_RESUMED) throw error;
       }
-      url = next;
-    }
-    throw new AgentError("failed-precondition", `${doing}: over ${MAX_REDIRECTS} redirects`);
-  }
-
-  async #send(url: URL, headers: Record<string, string>, doing: string, signal: AbortSignal): Promise<Dispatcher.ResponseData> {
-    try {
-      return await request(url, { dispatcher: this.#agent, headers: { "user-agent": "berth", ...headers }, signal });
-    } catch (failure) {
-      throw transportError(failure, doing, signal);
+      answer = await resume(received);
     }
   }
 
-  async #signIn(challengeHeader: string, doing: string, signal: AbortSignal): Promise<void> {
-    const challenge = parseChallenge(challengeHeader);
-    const basic = basicCredentials(this.#auth);
-    if (this.#auth?.registryToken) {
-      this.#authorization = `Bearer ${this.#auth.registryToken}`;
-    } else if (challenge?.scheme === "basic" && basic !== undefined) {
-      this.#authorization = `Basic ${basic}`;
-    } else if (challenge?.scheme === "bearer") {
-      const url = tokenUrl(challenge, this.#host.base, this.#repository);
-      const response = await this.#send(url, basic === undefined ? {} : { authorization: `Basic ${basic}` }, `${doing}: get token from ${url.host}`, signal);
-      const bytes = await readBounded(response.body, MAX_TOKEN_BYTES, doing);
-      if (response.statusCode !== 200) throw asError(response.statusCode, `${doing}: get token from ${url.host}`, bytes);
-      const json = parseJsonObject(bytes, "token");
-      const token = json["token"] ?? json["access_token"];
-      if (typeof token !== "string" || /[\r\n]/.test(token)) throw new AgentError("failed-precondition", `${doing}: the token server gave no token`);
-      this.#authorization = `Bearer ${token}`;
+  #doing(what: string, name: string): string {
+    return `${what} ${name} of ${repository(this.#reference)} from ${this.host.base.host}`;
+  }
+
+  async #get(path: string, headers: Record<string, string>, doing: string, signal: AbortSignal): Promise<Answer> {
+    const { base, isRegistry } = this.host;
+    const url = new URL(`${base.href.replace(/\/$/, "")}/${this.#reference.path}/${path}`);
+    // A mirror of several registries learns whose image is meant.
+    if (!isRegistry) url.searchParams.set("ns", this.#reference.registry);
+    const send = (authorization: string | undefined): Promise<Answer> =>
+      this.#http.get(url, headers, authorization === undefined ? {} : { authorization }, doing, signal);
+    const shown = this.#signIn.authorization;
+    let answer = await send(shown);
+    // Only the host's own question is answered, never one that a redirect led to.
+    if (answer.statusCode === 401 && answer.url.origin === base.origin) {
+      const fresh = await this.#signIn.answer(answer.header("www-authenticate"), shown, doing, signal);
+      if (fresh !== undefined) {
+        await answer.body.dump();
+        answer = await send(fresh);
+      }
     }
+    if (answer.statusCode === 200 || (answer.statusCode === PARTIAL && "range" in headers)) return answer;
+    throw statusError(answer.statusCode, doing, await readBounded(answer, MAX_ERROR_BYTES, doing, signal).catch(() => Buffer.alloc(0)));
   }
-}
-
-const header = (response: Dispatcher.ResponseData, name: string): string => String([response.headers[name] ?? ""].flat()[0] ?? "");
-
-/** What went wrong between us and the registry. */
-export function transportError(failure: unknown, doing: string, signal: AbortSignal): Error {
-  if (signal.aborted) return new AgentError("cancelled", `${doing}: the client went away`, { cause: failure });
-  if (failure instanceof AgentError) return failure;
-  return new RegistryUnavailable(`${doing}: ${messageOf(failure)}`, { cause: failure });
-}
-
-function asError(statusCode: number, doing: string, body: Buffer): AgentError {
-  const said = body.toString("utf8").replace(/\s+/g, " ").trim();
-  const message = `${doing}: HTTP ${statusCode}${said === "" ? "" : `: ${said.slice(0, 512)}`}`;
-  if (statusCode === 404) return new AgentError("not-found", message);
-  if (statusCode === 401 || statusCode === 403) return new AgentError("failed-precondition", `${message} (unauthorized: check the credentials)`);
-  if (statusCode === 429) return new AgentError("resource-exhausted", message);
-  if (statusCode >= 500) return new RegistryUnavailable(message);
-  return new AgentError("internal", message);
-}
-
-async function readBounded(body: AsyncIterable<Buffer>, maxBytes: number, doing: string): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of body) {
-    bytes += chunk.length;
-    if (bytes > maxBytes) throw new AgentError("resource-exhausted", `${doing}: the answer is over ${maxBytes} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks);
 }

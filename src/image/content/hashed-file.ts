@@ -1,0 +1,60 @@
+// Files that are hashed on the way, never whole in memory.
+import { createHash } from "node:crypto";
+import { type FileHandle, open, readFile, stat } from "node:fs/promises";
+import { AgentError, messageOf } from "../../base/errors.ts";
+
+/**
+ * Writes a new file and syncs it.
+ *
+ * @throws AgentError invalid-argument when more than `maxBytes` come, resource-exhausted when the disk is full; what the
+ * source throws comes through as it is
+ */
+export async function writeHashed(
+  path: string,
+  maxBytes: number,
+  source: AsyncIterable<Uint8Array>,
+): Promise<{ bytes: number; digest: string }> {
+  const hash = createHash("sha256");
+  const file = await onDisk(path, () => open(path, "wx", 0o600));
+  try {
+    let bytes = 0;
+    for await (const chunk of source) {
+      bytes += chunk.length;
+      if (bytes > maxBytes) throw new AgentError("invalid-argument", `more than the ${maxBytes} bytes announced came`);
+      hash.update(chunk);
+      await onDisk(path, () => writeAll(file, chunk));
+    }
+    await onDisk(path, () => file.sync());
+    return { bytes, digest: `sha256:${hash.digest("hex")}` };
+  } finally {
+    await file.close();
+  }
+}
+
+export async function digestOf(source: AsyncIterable<Uint8Array>): Promise<string> {
+  const hash = createHash("sha256");
+  for await (const chunk of source) hash.update(chunk);
+  return `sha256:${hash.digest("hex")}`;
+}
+
+/** @throws AgentError resource-exhausted when the file is larger */
+export async function readBoundedFile(path: string, maxBytes: number): Promise<Buffer> {
+  const { size } = await stat(path);
+  if (size > maxBytes) throw new AgentError("resource-exhausted", `read ${path}: ${size} bytes are over the bound of ${maxBytes}`);
+  return await readFile(path);
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done)).bytesWritten;
+}
+
+// So that a full disk is not taken for a registry that went away.
+async function onDisk<T>(path: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
+    const full = code === "ENOSPC" || code === "EDQUOT";
+    throw new AgentError(full ? "resource-exhausted" : "internal", `write ${path}: ${messageOf(cause)}`, { cause });
+  }
+}
