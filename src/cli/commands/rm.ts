@@ -1,0 +1,38 @@
+import type { Command } from "commander";
+import { AgentError } from "../../base/errors.ts";
+import { ContainerState, RemoveContainerRequest, RuntimeServiceService as Runtime } from "../../generated/cri/runtime/v1/api.ts";
+import { forEachNamed } from "../each-named.ts";
+import { findEither } from "../find.ts";
+import { type ContainerEntry, listAll, type PodEntry } from "../inventory.ts";
+import { message } from "../message.ts";
+import { examples } from "../options.ts";
+import { removePod } from "../remove-pod.ts";
+import type { Session } from "../session.ts";
+
+export function addRm(program: Command, session: Session): Command {
+  const command = program
+    .command("rm")
+    .description("remove pods with their containers, or containers")
+    .argument("<pod|container...>", "looked for among pods first")
+    .option("-f, --force", "those too that are ready or running")
+    .action(async (names: string[], { force }: { readonly force?: boolean }) => {
+      const { pods, containers } = await listAll(session.node);
+      await forEachNamed(session, names, async (name) => {
+        const found = findEither(name, pods, containers);
+        if (found.kind === "pod") await removeOnePod(session, found.pod, force === true);
+        else await removeOneContainer(session, found.container, force === true);
+      });
+    });
+  return examples(command, "berth rm shop", "berth rm -f shop/web");
+}
+
+async function removeOnePod(session: Session, pod: PodEntry, force: boolean): Promise<void> {
+  if (pod.ready && !force) throw new AgentError("failed-precondition", `remove pod ${pod.name}: it is ready; stop it first, or give -f`);
+  await removePod(session.node, pod);
+}
+
+async function removeOneContainer(session: Session, { id, name, state }: ContainerEntry, force: boolean): Promise<void> {
+  if (state === ContainerState.CONTAINER_RUNNING && !force)
+    throw new AgentError("failed-precondition", `remove container ${name}: it is running; stop it first, or give -f`);
+  await session.node.ask(Runtime.removeContainer, message(RemoveContainerRequest, { containerId: id }));
+}

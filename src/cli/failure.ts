@@ -1,0 +1,52 @@
+// How a failure is told: one line that says what went wrong, and where it helps a hint at what to do. Pure.
+import { status } from "@grpc/grpc-js";
+import { messageOf } from "../base/errors.ts";
+
+export interface Telling {
+  readonly line: string;
+  readonly hint: string | undefined;
+}
+
+/** A command line that asks for something there is no sense in; it ends with code 2. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+const START_HINT = "is berthd running? start it with `make up`";
+const ROOT_HINT = "berth needs root";
+
+/** @param socket the path that was dialled */
+export function tell(failure: unknown, socket: string): Telling {
+  if (!isServiceError(failure)) return { line: oneLine(messageOf(failure)), hint: hintOfSystemError(failure) };
+  const { code, details } = failure;
+  if (code === status.UNAVAILABLE) return unavailable(details, socket);
+  return { line: oneLine(details === "" ? `the node answered ${status[code]}` : details), hint: hintOf(code, details) };
+}
+
+export const hasCode = (failure: unknown, code: status): boolean => isServiceError(failure) && failure.code === code;
+
+function isServiceError(failure: unknown): failure is Error & { code: status; details: string } {
+  return failure instanceof Error && "details" in failure && typeof failure.details === "string" && "code" in failure;
+}
+
+// The connection's own failures come as text only.
+function unavailable(details: string, socket: string): Telling {
+  if (details.includes("ENOENT")) return { line: `connect ${socket}: there is no such socket`, hint: START_HINT };
+  if (details.includes("ECONNREFUSED")) return { line: `connect ${socket}: nobody listens there`, hint: START_HINT };
+  if (/EACCES|EPERM/.test(details)) return { line: `connect ${socket}: permission denied`, hint: ROOT_HINT };
+  return { line: oneLine(`ask the node at ${socket}: ${details}`), hint: undefined };
+}
+
+function hintOf(code: status, details: string): string | undefined {
+  if (code === status.UNIMPLEMENTED) return "this node does not offer that; `berth version` says which versions are talking";
+  if (code !== status.NOT_FOUND) return undefined;
+  const image = /\bimage "?([^\s"]+)"? is not on this node/.exec(details)?.[1];
+  return image === undefined ? undefined : `fetch it with \`berth pull ${image}\``;
+}
+
+function hintOfSystemError(failure: unknown): string | undefined {
+  const code = failure instanceof Error && "code" in failure ? failure.code : undefined;
+  return code === "EACCES" || code === "EPERM" ? ROOT_HINT : undefined;
+}
+
+const oneLine = (text: string): string => text.trim().replace(/\s*\n\s*/g, "; ");

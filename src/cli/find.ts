@@ -1,0 +1,96 @@
+// From what people type to the pod or container they mean: an id, a beginning of one, or a name. Pure.
+import { AgentError } from "../base/errors.ts";
+import { shortId } from "../base/ids.ts";
+
+export interface PodName {
+  readonly id: string;
+  readonly name: string;
+}
+
+export interface ContainerName {
+  readonly id: string;
+  readonly podId: string;
+  readonly name: string;
+}
+
+interface Named {
+  readonly id: string;
+  readonly name: string;
+}
+
+export type Found<P, C> = { readonly kind: "pod"; readonly pod: P } | { readonly kind: "container"; readonly container: C };
+
+// A whole id is meant by nothing else; a name is whole too, so it goes before what is only the beginning of an id.
+const STEPS: readonly ((text: string, each: Named) => boolean)[] = [
+  (text, each) => each.id === text,
+  (text, each) => each.name === text,
+  (text, each) => text !== "" && each.id.startsWith(text),
+];
+
+/** @throws AgentError not-found, or failed-precondition when several are meant */
+export function findPod<P extends PodName>(text: string, pods: readonly P[]): P {
+  const found = firstFound(text, pods, describePod);
+  if (found === undefined) throw new AgentError("not-found", `find pod ${JSON.stringify(text)}: there is none of this name or id`);
+  return found;
+}
+
+/** @throws AgentError not-found, or failed-precondition when several are meant */
+export function findContainer<C extends ContainerName>(text: string, containers: readonly C[], pods: readonly PodName[]): C {
+  const slash = text.indexOf("/");
+  const pod = slash < 0 ? undefined : findPod(text.slice(0, slash), pods);
+  const within = pod === undefined ? containers : containers.filter(({ podId }) => podId === pod.id);
+  const found = firstFound(text.slice(slash + 1), within, describeContainer(pods));
+  if (found === undefined) throw new AgentError("not-found", `find container ${JSON.stringify(text)}: there is none of this name or id`);
+  return found;
+}
+
+/**
+ * Among pods first, then among containers; but a container's whole name goes before the mere beginning of a pod's id.
+ *
+ * @throws AgentError not-found, or failed-precondition when several are meant
+ */
+export function findEither<P extends PodName, C extends ContainerName>(
+  text: string,
+  pods: readonly P[],
+  containers: readonly C[],
+): Found<P, C> {
+  if (text.includes("/")) return { kind: "container", container: findContainer(text, containers, pods) };
+  for (const step of STEPS) {
+    const pod = only(text, pods, step, describePod);
+    if (pod !== undefined) return { kind: "pod", pod };
+    const container = only(text, containers, step, describeContainer(pods));
+    if (container !== undefined) return { kind: "container", container };
+  }
+  throw new AgentError("not-found", `find ${JSON.stringify(text)}: no pod and no container has this name or id`);
+}
+
+function firstFound<T extends Named>(text: string, among: readonly T[], describe: (each: T) => string): T | undefined {
+  for (const step of STEPS) {
+    const found = only(text, among, step, describe);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function only<T extends Named>(
+  text: string,
+  among: readonly T[],
+  step: (text: string, each: Named) => boolean,
+  describe: (each: T) => string,
+): T | undefined {
+  const found = among.filter((each) => step(text, each));
+  if (found.length > 1) {
+    const candidates = found.map(describe).join(", ");
+    throw new AgentError("failed-precondition", `find ${JSON.stringify(text)}: it may be ${candidates}; say more of the id`);
+  }
+  return found[0];
+}
+
+const describePod = (pod: Named): string => `pod ${shortId(pod.id)} (${pod.name})`;
+
+const describeContainer =
+  (pods: readonly PodName[]) =>
+  (container: ContainerName): string => {
+    const pod = pods.find(({ id }) => id === container.podId);
+    return `container ${shortId(container.id)} (${pod?.name ?? shortId(container.podId)}/${container.name})`;
+  };

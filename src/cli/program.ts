@@ -1,0 +1,72 @@
+// The subcommands under one program, with what they have in common.
+import { Command, Option } from "commander";
+import { addExec } from "./commands/exec.ts";
+import { addImages } from "./commands/images.ts";
+import { addLoad } from "./commands/load.ts";
+import { addLogs } from "./commands/logs.ts";
+import { addPods } from "./commands/pods.ts";
+import { addPs } from "./commands/ps.ts";
+import { addPull } from "./commands/pull.ts";
+import { addRm } from "./commands/rm.ts";
+import { addRun } from "./commands/run.ts";
+import { addStats } from "./commands/stats.ts";
+import { addStop } from "./commands/stop.ts";
+import { addTimeline } from "./commands/timeline.ts";
+import { addVersion } from "./commands/version.ts";
+import { examples } from "./options.ts";
+import type { Session } from "./session.ts";
+
+const DEFAULT_SOCKET = "/run/berth/berth.sock";
+
+const COMMANDS = [
+  addRun,
+  addPods,
+  addPs,
+  addLogs,
+  addExec,
+  addStats,
+  addStop,
+  addRm,
+  addTimeline,
+  addImages,
+  addPull,
+  addLoad,
+  addVersion,
+] as const;
+
+export function buildProgram(session: Session): Command {
+  const { stdout, stderr } = session.world;
+  const program = new Command("berth")
+    .description("Runs pods and containers on this node, through berthd.")
+    .usage("[--socket PATH] COMMAND ...")
+    .addOption(new Option("--socket <path>", "berthd's socket").env("BERTH_SOCKET").default(DEFAULT_SOCKET))
+    // What follows a container's command belongs to that command, so options have their place.
+    .enablePositionalOptions()
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void stdout.write(text),
+      writeErr: (text) => void stderr.write(text),
+      outputError: (text, write) =>
+        write(
+          `berth: ${text
+            .replace(/^error: /, "")
+            .trim()
+            .replace(/\s*\n\s*/g, " ")}\n`,
+        ),
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .hook("preAction", (_, command) => {
+      session.socket = command.opts<{ socket?: string }>().socket ?? program.opts<{ socket: string }>().socket;
+    });
+  for (const add of COMMANDS) {
+    // People write it after the command too.
+    add(program, session).addOption(new Option("--socket <path>").hideHelp());
+  }
+  return examples(
+    program,
+    "berth run --rm docker.io/library/busybox echo hello",
+    "berth run -d --name web -m 64m --cpus 0.5 registry.example/web:1",
+    "berth logs -f web",
+  );
+}

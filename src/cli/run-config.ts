@@ -1,0 +1,116 @@
+// From `berth run`'s options to what the CRI is asked for. Pure.
+import {
+  ContainerConfig,
+  ContainerMetadata,
+  ImageSpec,
+  KeyValue,
+  LinuxContainerConfig,
+  LinuxContainerResources,
+  LinuxContainerSecurityContext,
+  LinuxPodSandboxConfig,
+  LinuxSandboxSecurityContext,
+  Mount,
+  NamespaceMode,
+  NamespaceOption,
+  PodSandboxConfig,
+} from "../generated/cri/runtime/v1/api.ts";
+import { LOG_DIRECTORY_ANNOTATION, logFolder, MADE_BY_ANNOTATION, MADE_BY_RUN } from "./log-folder.ts";
+import { message } from "./message.ts";
+import type { Network, RunOptions } from "./run-options.ts";
+
+const NAMESPACE = "default";
+const NETWORK_ANNOTATION = "berth.io/network";
+const CPU_PERIOD_MICROS = 100_000;
+const SHARES_PER_CPU = 1024;
+const FEWEST_SHARES = 2;
+const MOST_SHARES = 262_144;
+
+/** What of the kernel no container needs to see. @source the defaults of the kubelet and of Docker */
+const MASKED_PATHS = [
+  "/proc/asound",
+  "/proc/acpi",
+  "/proc/interrupts",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/sys/firmware",
+  "/sys/devices/virtual/powercap",
+];
+const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+/** @param uid random, and for this pod only */
+export function podConfig(options: RunOptions, name: string, uid: string): PodSandboxConfig {
+  const logDirectory = logFolder(options.logRoot, { namespace: NAMESPACE, name, uid });
+  const annotations: Record<string, string> = { [MADE_BY_ANNOTATION]: MADE_BY_RUN, [LOG_DIRECTORY_ANNOTATION]: logDirectory };
+  if (options.network === "none") annotations[NETWORK_ANNOTATION] = "none";
+  return message(PodSandboxConfig, {
+    metadata: { name, uid, namespace: NAMESPACE, attempt: 0 },
+    logDirectory,
+    labels: Object.fromEntries(options.label ?? []),
+    annotations,
+    linux: message(LinuxPodSandboxConfig, {
+      securityContext: message(LinuxSandboxSecurityContext, { namespaceOptions: namespaces(options.network) }),
+    }),
+  });
+}
+
+export interface ContainerChoice {
+  readonly name: string;
+  /** how many of this name the pod has had before */
+  readonly attempt: number;
+  /** as the person wrote it */
+  readonly image: string;
+  readonly imageId: string;
+  /** in place of the image's own arguments; its entrypoint stays */
+  readonly command: readonly string[];
+}
+
+export function containerConfig(options: RunOptions, { name, attempt, image, imageId, command }: ContainerChoice): ContainerConfig {
+  return message(ContainerConfig, {
+    metadata: message(ContainerMetadata, { name, attempt }),
+    image: message(ImageSpec, { image: imageId, userSpecifiedImage: image }),
+    args: [...command],
+    workingDir: options.workdir ?? "",
+    envs: (options.env ?? []).map(([key, value]) => message(KeyValue, { key, value: Buffer.from(value) })),
+    mounts: (options.volume ?? []).map((volume) => message(Mount, { ...volume })),
+    labels: Object.fromEntries(options.label ?? []),
+    logPath: `${name}/${attempt}.log`,
+    linux: message(LinuxContainerConfig, { resources: resources(options), securityContext: security(options) }),
+  });
+}
+
+function resources({ memory, cpus, pids }: RunOptions): LinuxContainerResources {
+  const limits: Partial<LinuxContainerResources> = {};
+  if (memory !== undefined) limits.memoryLimitInBytes = memory;
+  if (cpus !== undefined) {
+    limits.cpuPeriod = BigInt(CPU_PERIOD_MICROS);
+    limits.cpuQuota = BigInt(Math.round(cpus * CPU_PERIOD_MICROS));
+    limits.cpuShares = BigInt(Math.min(MOST_SHARES, Math.max(FEWEST_SHARES, Math.round(cpus * SHARES_PER_CPU))));
+  }
+  // The CRI has no field of its own for it.
+  if (pids !== undefined) limits.unified = { "pids.max": String(pids) };
+  return message(LinuxContainerResources, limits);
+}
+
+function security({ user, network }: RunOptions): LinuxContainerSecurityContext {
+  return message(LinuxContainerSecurityContext, {
+    namespaceOptions: namespaces(network),
+    runAsUser: typeof user?.user === "bigint" ? { value: user.user } : undefined,
+    runAsUsername: typeof user?.user === "string" ? user.user : "",
+    runAsGroup: user?.group === undefined ? undefined : { value: user.group },
+    maskedPaths: [...MASKED_PATHS],
+    readonlyPaths: [...READONLY_PATHS],
+  });
+}
+
+function namespaces(network: Network | undefined): NamespaceOption {
+  return message(NamespaceOption, {
+    network: network === "host" ? NamespaceMode.NODE : NamespaceMode.POD,
+    pid: NamespaceMode.CONTAINER,
+    ipc: NamespaceMode.POD,
+  });
+}

@@ -1,0 +1,53 @@
+// What a command works with: the node, the terminal, the clock. Only src/cmd/ builds the real ones.
+import type { Readable, Writable } from "node:stream";
+import { NodeClient } from "./client.ts";
+import type { LogStream } from "./cri-log.ts";
+import { tell } from "./failure.ts";
+
+export interface World {
+  readonly version: string;
+  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdout: Writable;
+  readonly stderr: Writable;
+  /** milliseconds since the epoch */
+  nowMs(): number;
+  /** Calls `handle` at each SIGINT and SIGTERM, until the function that comes back is called. */
+  onSignal(handle: (signal: "SIGINT" | "SIGTERM") => void): () => void;
+}
+
+export class Session {
+  readonly world: World;
+  /** Set before a command runs. */
+  socket = "";
+  /** Of the program. */
+  exitCode = 0;
+  #node: NodeClient | undefined;
+
+  constructor(world: World) {
+    this.world = world;
+  }
+
+  /** The connection is made at the first call, so a command that asks nothing needs no node. */
+  get node(): NodeClient {
+    this.#node ??= new NodeClient(this.socket);
+    return this.#node;
+  }
+
+  /** Resolves when the text is taken, so that a slow reader slows us and does not fill our memory. */
+  print(text: string | Uint8Array, stream: LogStream = "stdout"): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.world[stream].write(text, (failure) => (failure ? reject(failure) : resolve()));
+    });
+  }
+
+  /** Tells a failure and remembers it for the exit code; the command may go on. */
+  async fail(failure: unknown): Promise<void> {
+    this.exitCode = 1;
+    const { line, hint } = tell(failure, this.socket);
+    await this.print(`berth: ${line}\n${hint === undefined ? "" : `hint: ${hint}\n`}`, "stderr");
+  }
+
+  close(): void {
+    this.#node?.close();
+  }
+}

@@ -1,0 +1,87 @@
+// The steps of `berth run` up to a running container. A run that fails on the way takes back what it has made.
+import { randomBytes, randomUUID } from "node:crypto";
+import {
+  CreateContainerRequest,
+  ImageServiceService as Images,
+  ImageSpec,
+  ImageStatusRequest,
+  PullImageRequest,
+  RemoveContainerRequest,
+  RunPodSandboxRequest,
+  RuntimeServiceService as Runtime,
+  StartContainerRequest,
+} from "../generated/cri/runtime/v1/api.ts";
+import type { NodeClient } from "./client.ts";
+import { listAll, type PodEntry } from "./inventory.ts";
+import { message } from "./message.ts";
+import { removePod } from "./remove-pod.ts";
+import { containerConfig, podConfig } from "./run-config.ts";
+import { defaultName, parseName, type RunOptions } from "./run-options.ts";
+import { nextAttempt, podToJoin } from "./run-target.ts";
+import type { Session } from "./session.ts";
+
+export interface StartedContainer {
+  readonly podId: string;
+  readonly containerId: string;
+  /** Removes all that the run has made: the container, and the pod unless it was there before. */
+  remove(): Promise<void>;
+}
+
+type MadePod = Pick<PodEntry, "id" | "name" | "namespace" | "uid" | "annotations">;
+
+/** @param interrupted ends the run at the next step, and a pull at once */
+export async function startContainer(
+  session: Session,
+  image: string,
+  command: readonly string[],
+  options: RunOptions,
+  interrupted: AbortSignal,
+): Promise<StartedContainer> {
+  const { node } = session;
+  const name = options.name ?? defaultName(image);
+  // What can be refused is refused before the image is fetched.
+  const { pods, containers } = await listAll(node);
+  const joined = podToJoin(options, pods);
+  const podName = joined?.name ?? newPodName(options, name);
+  const attempt = joined === undefined ? 0 : nextAttempt(name, joined, containers);
+  const imageId = await ensureImage(session, image, interrupted);
+  interrupted.throwIfAborted();
+  const pod = joined ?? (await makePod(node, options, podName));
+  let remove = joined === undefined ? () => removePod(node, pod) : async () => {};
+  try {
+    interrupted.throwIfAborted();
+    const config = containerConfig(options, { name, attempt, image, imageId, command });
+    const { containerId } = await node.ask(Runtime.createContainer, message(CreateContainerRequest, { podSandboxId: pod.id, config }));
+    if (joined !== undefined) remove = () => removeContainer(node, containerId);
+    interrupted.throwIfAborted();
+    await node.ask(Runtime.startContainer, message(StartContainerRequest, { containerId }));
+    return { podId: pod.id, containerId, remove };
+  } catch (failure) {
+    await remove().catch((second: unknown) => session.fail(second));
+    throw failure;
+  }
+}
+
+async function ensureImage(session: Session, reference: string, interrupted: AbortSignal): Promise<string> {
+  const image = message(ImageSpec, { image: reference });
+  const found = await session.node.ask(Images.imageStatus, message(ImageStatusRequest, { image }), interrupted);
+  if (found.image !== undefined) return found.image.id;
+  await session.print(`berth: pulls ${reference}\n`, "stderr");
+  const { imageRef } = await session.node.ask(Images.pullImage, message(PullImageRequest, { image }), interrupted);
+  return imageRef;
+}
+
+// Of at most 63 characters, as any name.
+const newPodName = ({ pod }: RunOptions, containerName: string): string =>
+  pod === undefined ? `${containerName.slice(0, 58)}-${randomBytes(2).toString("hex")}` : parseName(pod);
+
+async function makePod(node: NodeClient, options: RunOptions, name: string): Promise<MadePod> {
+  const config = podConfig(options, name, randomUUID());
+  const { podSandboxId } = await node.ask(Runtime.runPodSandbox, message(RunPodSandboxRequest, { config }));
+  const { namespace = "", uid = "" } = config.metadata ?? {};
+  return { id: podSandboxId, name, namespace, uid, annotations: config.annotations };
+}
+
+async function removeContainer(node: NodeClient, containerId: string): Promise<void> {
+  await node.ask(Runtime.removeContainer, message(RemoveContainerRequest, { containerId }));
+}

@@ -1,0 +1,151 @@
+// A node within the test's own process, on a socket of its own. It has the pods and containers it is given; a container
+// that is started writes its log at once and ends when the test, or a stop, says so.
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { PassThrough, Readable } from "node:stream";
+import { Server, ServerCredentials, status, type handleUnaryCall } from "@grpc/grpc-js";
+import type { ExecutionContext } from "ava";
+import { main } from "../../../src/cli/main.ts";
+import { message } from "../../../src/cli/message.ts";
+import { BerthService } from "../../../src/generated/berth/v1/berth.ts";
+import {
+  Container,
+  ContainerState,
+  ImageServiceService,
+  PodSandbox,
+  RuntimeServiceService,
+} from "../../../src/generated/cri/runtime/v1/api.ts";
+import { berthService, imageService, runtimeService } from "./fake-services.ts";
+
+export interface Ended {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** How a container that is started behaves. */
+export interface Program {
+  /** lines of a CRI log */
+  readonly log: string;
+  /** undefined runs until it is stopped */
+  readonly exitCode?: number;
+}
+
+interface HeldContainer extends Container {
+  exitCode: number;
+  logPath: string;
+}
+
+export const NOW_MS = 1_900_000_000_000;
+const id = (number: number, kind: string): string => `${kind}${number}`.padEnd(64, "0");
+const absent = (what: string) => ({ code: status.NOT_FOUND, details: `find ${what}: there is none` });
+
+export class FakeNode {
+  /** "StopContainer c1… 10", in the order they came */
+  readonly calls: string[] = [];
+  readonly pods = new Map<string, PodSandbox & { logDirectory: string }>();
+  readonly containers = new Map<string, HeldContainer>();
+  readonly images = new Set<string>();
+  program: Program = { log: "", exitCode: 0 };
+  /** What fails, by the call's name. */
+  readonly failures = new Map<string, { code: status; details: string }>();
+  loadedBytes = 0;
+  readonly folder: string;
+  #onCall: (() => void)[] = [];
+  readonly #signals = new Set<(signal: "SIGINT" | "SIGTERM") => void>();
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  static async start(t: ExecutionContext): Promise<FakeNode> {
+    const node = new FakeNode(await mkdtemp(join(tmpdir(), "berth-cli-")));
+    const server = new Server();
+    server.addService(RuntimeServiceService, runtimeService(node));
+    server.addService(ImageServiceService, imageService(node));
+    server.addService(BerthService, berthService(node));
+    await new Promise<void>((resolve, reject) => {
+      server.bindAsync(`unix:${node.socket}`, ServerCredentials.createInsecure(), (failure) => (failure ? reject(failure) : resolve()));
+    });
+    t.teardown(async () => {
+      server.forceShutdown();
+      await rm(node.folder, { recursive: true, force: true });
+    });
+    return node;
+  }
+
+  get socket(): string {
+    return join(this.folder, "berth.sock");
+  }
+
+  addPod(name: string, fields: Partial<PodSandbox> = {}, logDirectory = ""): string {
+    const podId = id(this.pods.size + 1, "a");
+    const metadata = { name, uid: `uid-${name}`, namespace: "default", attempt: 0 };
+    this.pods.set(podId, { ...message(PodSandbox, { id: podId, metadata, createdAt: 1n, ...fields }), logDirectory });
+    return podId;
+  }
+
+  addContainer(podSandboxId: string, name: string, fields: Partial<HeldContainer> = {}): string {
+    const containerId = id(this.containers.size + 1, "c");
+    const running = { id: containerId, podSandboxId, state: ContainerState.CONTAINER_RUNNING, createdAt: 1n };
+    const container = message(Container, { ...running, metadata: { name, attempt: 0 } });
+    this.containers.set(containerId, { ...container, exitCode: 0, logPath: "", ...fields });
+    return containerId;
+  }
+
+  /** Resolves when a call has come so often. */
+  async called(name: string, times: number): Promise<void> {
+    while (this.calls.filter((call) => call.split(" ")[0] === name).length < times) {
+      await new Promise<void>((resolve) => this.#onCall.push(resolve));
+    }
+  }
+
+  signal(): void {
+    for (const handle of this.#signals) handle("SIGINT");
+  }
+
+  /** Runs a command line to its end. */
+  async berth(args: readonly string[], stdin: Readable = Readable.from([])): Promise<Ended> {
+    const texts = { stdout: "", stderr: "" };
+    const sink = (name: "stdout" | "stderr"): PassThrough =>
+      new PassThrough().on("data", (chunk: Buffer) => {
+        texts[name] += chunk.toString();
+      });
+    const onSignal = (handle: (signal: "SIGINT" | "SIGTERM") => void) => {
+      this.#signals.add(handle);
+      return () => void this.#signals.delete(handle);
+    };
+    const world = { version: "1.2.3", stdin, stdout: sink("stdout"), stderr: sink("stderr"), nowMs: () => NOW_MS, onSignal };
+    const code = await main(["--socket", this.socket, ...args], world);
+    return { code, ...texts };
+  }
+
+  /** A call: noted, failed where it should fail, else answered. */
+  answer<Q, S>(name: string, work: (request: Q) => S | Promise<S>, words: (request: Q) => string = () => ""): handleUnaryCall<Q, S> {
+    return (call, callback) => {
+      this.calls.push(`${name} ${words(call.request)}`.trim());
+      for (const resolve of this.#onCall.splice(0)) resolve();
+      const failure = this.failures.get(name);
+      if (failure !== undefined) return callback(failure);
+      Promise.resolve(call.request)
+        .then(work)
+        .then((response) => callback(null, response), callback);
+    };
+  }
+
+  container(containerId: string): HeldContainer {
+    const container = this.containers.get(containerId);
+    if (container === undefined) throw absent("container");
+    return container;
+  }
+
+  async begin(container: HeldContainer): Promise<void> {
+    container.state = ContainerState.CONTAINER_RUNNING;
+    await mkdir(dirname(container.logPath), { recursive: true });
+    await writeFile(container.logPath, this.program.log);
+    if (this.program.exitCode === undefined) return;
+    container.state = ContainerState.CONTAINER_EXITED;
+    container.exitCode = this.program.exitCode;
+  }
+}

@@ -1,0 +1,95 @@
+// The calls of the fake node.
+import { join } from "node:path";
+import { message } from "../../../src/cli/message.ts";
+import type { BerthServer } from "../../../src/generated/berth/v1/berth.ts";
+import {
+  ContainerState,
+  ContainerStatus,
+  Image,
+  type ImageServiceServer,
+  PodSandboxState,
+  PodSandboxStatus,
+  type RuntimeServiceServer,
+} from "../../../src/generated/cri/runtime/v1/api.ts";
+import type { FakeNode } from "./fake-node.ts";
+
+export function runtimeService(node: FakeNode): RuntimeServiceServer {
+  return {
+    version: node.answer("Version", () => ({ version: "0.1.0", runtimeName: "berth", runtimeVersion: "9.9", runtimeApiVersion: "v1" })),
+    listPodSandbox: node.answer("ListPodSandbox", () => ({ items: [...node.pods.values()] })),
+    listContainers: node.answer("ListContainers", () => ({ containers: [...node.containers.values()] })),
+    podSandboxStatus: node.answer("PodSandboxStatus", ({ podSandboxId }) => {
+      const status = message(PodSandboxStatus, { id: podSandboxId, network: { ip: "10.88.0.2", additionalIps: [] } });
+      return { status, info: {}, containersStatuses: [], timestamp: 0n };
+    }),
+    containerStatus: node.answer("ContainerStatus", ({ containerId }) => {
+      const { id, state, exitCode, logPath } = node.container(containerId);
+      return { status: message(ContainerStatus, { id, state, exitCode, logPath }), info: {} };
+    }),
+    runPodSandbox: node.answer("RunPodSandbox", ({ config }) => {
+      const { metadata, annotations = {}, logDirectory = "" } = config ?? {};
+      return { podSandboxId: node.addPod(metadata?.name ?? "", { metadata, annotations }, logDirectory) };
+    }),
+    createContainer: node.answer("CreateContainer", ({ podSandboxId, config }) => {
+      const logPath = join(node.pods.get(podSandboxId)?.logDirectory ?? "", config?.logPath ?? "");
+      const fields = { metadata: config?.metadata, state: ContainerState.CONTAINER_CREATED, logPath };
+      return { containerId: node.addContainer(podSandboxId, "", fields) };
+    }),
+    startContainer: node.answer("StartContainer", async ({ containerId }) => {
+      await node.begin(node.container(containerId));
+      return {};
+    }),
+    stopContainer: node.answer(
+      "StopContainer",
+      ({ containerId }) => {
+        Object.assign(node.container(containerId), { state: ContainerState.CONTAINER_EXITED, exitCode: 143 });
+        return {};
+      },
+      ({ containerId, timeout }) => `${containerId.slice(0, 2)} ${timeout}`,
+    ),
+    stopPodSandbox: node.answer("StopPodSandbox", ({ podSandboxId }) => {
+      Object.assign(node.pods.get(podSandboxId) ?? {}, { state: PodSandboxState.SANDBOX_NOTREADY });
+      return {};
+    }),
+    removeContainer: node.answer("RemoveContainer", ({ containerId }) => {
+      node.containers.delete(containerId);
+      return {};
+    }),
+    removePodSandbox: node.answer("RemovePodSandbox", ({ podSandboxId }) => {
+      node.pods.delete(podSandboxId);
+      for (const each of [...node.containers.values()]) if (each.podSandboxId === podSandboxId) node.containers.delete(each.id);
+      return {};
+    }),
+    execSync: node.answer("ExecSync", ({ cmd }) => ({ stdout: Buffer.from(cmd.join("|")), stderr: Buffer.from("oops"), exitCode: 3 })),
+  } satisfies Partial<RuntimeServiceServer> as unknown as RuntimeServiceServer;
+}
+
+export function imageService(node: FakeNode): ImageServiceServer {
+  return {
+    listImages: node.answer("ListImages", () => ({ images: [...node.images].map(toImage) })),
+    imageStatus: node.answer("ImageStatus", ({ image }) => {
+      const name = image?.image ?? "";
+      return { image: node.images.has(name) ? toImage(name) : undefined, info: {} };
+    }),
+    pullImage: node.answer("PullImage", ({ image }) => {
+      node.images.add(image?.image ?? "");
+      return { imageRef: "sha256:12" };
+    }),
+  } satisfies Partial<ImageServiceServer> as unknown as ImageServiceServer;
+}
+
+export function berthService(node: FakeNode): BerthServer {
+  return {
+    loadImage: (call, callback) => {
+      const failure = node.failures.get("LoadImage");
+      if (failure !== undefined) return callback(failure);
+      call.on("data", ({ data }: { readonly data: Buffer }) => {
+        node.calls.push(`LoadImage ${data.length}`);
+        node.loadedBytes += data.length;
+      });
+      call.on("end", () => callback(null, { images: [{ id: "sha256:12", references: ["a.example/app:1"] }] }));
+    },
+  } satisfies Partial<BerthServer> as unknown as BerthServer;
+}
+
+const toImage = (name: string): Image => message(Image, { id: `sha256:${"5".repeat(64)}`, repoTags: [name], size: 2_097_152n });

@@ -1,0 +1,64 @@
+import { mkdir, rename, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import test from "ava";
+import { ContainerState } from "../../../src/generated/cri/runtime/v1/api.ts";
+import { FakeNode } from "./fake-node.ts";
+
+const line = (text: string, stream = "stdout"): string => `T ${stream} F ${text}\n`;
+const EXITED = ContainerState.CONTAINER_EXITED;
+
+test("a log is printed to both streams, whole or from its last lines", async (t) => {
+  const node = await FakeNode.start(t);
+  const logPath = join(node.folder, "0.log");
+  await writeFile(logPath, line("one") + line("bad", "stderr") + line("two"));
+  node.addContainer(node.addPod("shop"), "web", { logPath });
+  t.deepEqual(await node.berth(["logs", "web"]), { code: 0, stdout: "one\ntwo\n", stderr: "bad\n" });
+  t.deepEqual(await node.berth(["logs", "--tail", "1", "-t", "web"]), { code: 0, stdout: "T two\n", stderr: "" });
+});
+
+test("a log is followed over a rotation, until the container has exited", async (t) => {
+  const node = await FakeNode.start(t);
+  const logPath = join(node.folder, "logs", "0.log");
+  await mkdir(dirname(logPath));
+  await writeFile(logPath, line("zero") + line("one"));
+  const id = node.addContainer(node.addPod("shop"), "web", { logPath });
+  const following = node.berth(["logs", "-f", "--tail", "1", "web"]);
+  await node.called("ContainerStatus", 2);
+  await rename(logPath, `${logPath}.1`);
+  await writeFile(`${logPath}.1`, line("two"), { flag: "a" });
+  await writeFile(logPath, line("three"));
+  Object.assign(node.container(id), { state: EXITED });
+  t.like(await following, { code: 0, stdout: "one\ntwo\nthree\n" });
+});
+
+test("a log that is not there yet is waited for", async (t) => {
+  const node = await FakeNode.start(t);
+  const logPath = join(node.folder, "later", "0.log");
+  const id = node.addContainer(node.addPod("shop"), "web", { logPath, state: ContainerState.CONTAINER_CREATED });
+  const following = node.berth(["logs", "-f", "web"]);
+  await node.called("ContainerStatus", 2);
+  await mkdir(dirname(logPath));
+  await writeFile(logPath, line("hello"));
+  Object.assign(node.container(id), { state: EXITED });
+  t.like(await following, { code: 0, stdout: "hello\n" });
+});
+
+test("a container that has not started has printed nothing, and one without a log says so", async (t) => {
+  const node = await FakeNode.start(t);
+  const shop = node.addPod("shop");
+  node.addContainer(shop, "new", { logPath: "/nowhere/0.log", state: ContainerState.CONTAINER_CREATED });
+  node.addContainer(shop, "mute");
+  t.deepEqual(await node.berth(["logs", "new"]), { code: 0, stdout: "", stderr: "" });
+  t.regex((await node.berth(["logs", "mute"])).stderr, /it was made without one/);
+});
+
+test("a container that is removed meanwhile ends the following of its log", async (t) => {
+  const node = await FakeNode.start(t);
+  const logPath = join(node.folder, "0.log");
+  await writeFile(logPath, line("hello"));
+  const id = node.addContainer(node.addPod("shop"), "web", { logPath });
+  const following = node.berth(["logs", "-f", "web"]);
+  await node.called("ContainerStatus", 2);
+  node.containers.delete(id);
+  t.like(await following, { code: 0, stdout: "hello\n" });
+});

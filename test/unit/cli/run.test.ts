@@ -1,0 +1,103 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import { status } from "@grpc/grpc-js";
+import test, { type ExecutionContext } from "ava";
+import { FakeNode } from "./fake-node.ts";
+
+const line = (text: string, stream = "stdout"): string => `T ${stream} F ${text}\n`;
+const IMAGE = "a.example/web:1";
+
+async function nodeWithImage(t: ExecutionContext): Promise<FakeNode> {
+  const node = await FakeNode.start(t);
+  node.images.add(IMAGE);
+  return node;
+}
+
+const run = (node: FakeNode, ...args: string[]) => node.berth(["run", "--log-root", join(node.folder, "logs"), ...args]);
+
+test("a container in the foreground has its output and its exit code passed on", async (t) => {
+  const node = await nodeWithImage(t);
+  node.program = { log: line("hello") + line("bad", "stderr"), exitCode: 7 };
+  t.deepEqual(await run(node, IMAGE), { code: 7, stdout: "hello\n", stderr: "bad\n" });
+  t.is(node.pods.size, 1);
+});
+
+test("with --rm all that the run has made is gone at its end, logs too", async (t) => {
+  const node = await nodeWithImage(t);
+  node.program = { log: line("hello"), exitCode: 0 };
+  t.like(await run(node, "--rm", "--pod", "shop", IMAGE), { code: 0, stdout: "hello\n" });
+  t.is(node.pods.size, 0);
+  t.deepEqual(await readdir(join(node.folder, "logs")), []);
+});
+
+test("an image that is missing is pulled, and said so", async (t) => {
+  const node = await FakeNode.start(t);
+  t.like(await run(node, "busybox"), { code: 0, stderr: "berth: pulls busybox\n" });
+});
+
+test("a second run joins the pod that the first has made, and --rm leaves that pod", async (t) => {
+  const node = await nodeWithImage(t);
+  await run(node, "-d", "--pod", "shop", "--name", "web", IMAGE);
+  await run(node, "--rm", "--pod", "shop", "--name", "job", IMAGE);
+  t.is(node.calls.filter((call) => call === "RunPodSandbox").length, 1);
+  t.deepEqual(
+    [...node.containers.values()].map(({ metadata }) => metadata?.name),
+    ["web"],
+  );
+});
+
+test("a run that fails leaves nothing behind", async (t) => {
+  const node = await nodeWithImage(t);
+  node.failures.set("StartContainer", { code: status.INTERNAL, details: "start container: no such program" });
+  t.deepEqual(await run(node, IMAGE, "nope"), { code: 1, stdout: "", stderr: "berth: start container: no such program\n" });
+  t.is(node.pods.size, 0);
+});
+
+test("a run that fails in a pod that was there leaves the pod", async (t) => {
+  const node = await nodeWithImage(t);
+  node.addPod("shop");
+  node.failures.set("StartContainer", { code: status.INTERNAL, details: "start container: no such program" });
+  t.is((await run(node, "--pod", "shop", IMAGE)).code, 1);
+  t.is(node.pods.size, 1);
+  t.is(node.containers.size, 0);
+});
+
+test("an interrupt stops the container, and the exit code is still its own", async (t) => {
+  const node = await nodeWithImage(t);
+  node.program = { log: line("ready") };
+  const running = run(node, IMAGE);
+  await node.called("ContainerStatus", 2);
+  node.signal();
+  t.like(await running, { code: 143, stdout: "ready\n" });
+  t.true(node.calls.includes("StopContainer c1 10"));
+});
+
+test("a second interrupt leaves the container behind", async (t) => {
+  const node = await nodeWithImage(t);
+  node.program = { log: "" };
+  node.failures.set("StopContainer", { code: status.UNAVAILABLE, details: "busy" });
+  const running = run(node, "--rm", IMAGE);
+  await node.called("ContainerStatus", 2);
+  node.signal();
+  node.signal();
+  t.is((await running).code, 130);
+  t.is(node.containers.size, 1);
+});
+
+test("an interrupt before the start takes back what was made", async (t) => {
+  const node = await nodeWithImage(t);
+  const running = run(node, IMAGE);
+  await node.called("RunPodSandbox", 1);
+  node.signal();
+  const { code, stderr } = await running;
+  t.is(code, 130);
+  t.regex(stderr, /^berth: interrupted by SIGINT\n$/);
+  t.is(node.pods.size, 0);
+  t.false(node.calls.includes("StartContainer"));
+});
+
+test("options after the image belong to the command", async (t) => {
+  const node = await nodeWithImage(t);
+  t.is((await run(node, IMAGE, "-d", "--name", "x")).code, 0);
+  t.is([...node.containers.values()][0]?.metadata?.name, "web");
+});
