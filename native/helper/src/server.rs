@@ -37,6 +37,8 @@ const READ_BYTES: usize = 64 * 1024;
 const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 
 pub fn serve(options: Options) -> Result<(), HelperError> {
+    sys::process::keep_inherited_descriptors_from_children()
+        .map_err(|source| HelperError::io("mark inherited descriptors", source))?;
     for folder in [&options.root, &options.state] {
         fs::create_dir_all(folder).map_err(|source| HelperError::io(format!("make {}", folder.display()), source))?;
     }
@@ -44,6 +46,8 @@ pub fn serve(options: Options) -> Result<(), HelperError> {
     state_mount::ensure(&options.state)?;
     let listener = listen(&options.socket)?;
     let node = Arc::new(Node::new(options)?);
+    // Here and not with the first pod, so that what a helper that was killed has left is taken over, and goes at our end.
+    node.shim_cgroup_procs();
     log::write(Level::Info, "ready", &[("socket", &node.options.socket.to_string_lossy())]);
     let server = Server { node: Arc::clone(&node), pool: Pool::default(), connections: Arc::default() };
     thread::Builder::new()

@@ -13,7 +13,7 @@ use crate::{
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::{Errno, read},
-    process::{WaitOptions, waitpid},
+    process::{WaitOptions, wait},
 };
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -292,7 +292,7 @@ impl Server {
     fn reap(&mut self) {
         let mut signals = [0; 4096];
         while matches!(read(&self.signals, &mut signals), Ok(bytes) if bytes > 0) {}
-        while let Ok(Some((pid, status))) = waitpid(None, WaitOptions::NOHANG) {
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
             let ended = Ended::from_wait(status.exit_status(), status.terminating_signal());
             let pid = pid.as_raw_nonzero().get();
             match self.children.remove(&pid) {

@@ -41,6 +41,15 @@ pub fn signal_descriptor(signals: &[i32]) -> io::Result<OwnedFd> {
     }
 }
 
+/// Whatever started us may have left descriptors open. The programs that we run get none of them.
+pub fn keep_inherited_descriptors_from_children() -> io::Result<()> {
+    // SAFETY: takes numbers only. Nothing is closed here, so no descriptor that somebody owns changes its meaning.
+    match unsafe { libc::close_range(3, libc::c_uint::MAX, libc::CLOSE_RANGE_CLOEXEC as libc::c_int) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 pub const SIGHUP: i32 = libc::SIGHUP;
 pub const SIGINT: i32 = libc::SIGINT;
 pub const SIGTERM: i32 = libc::SIGTERM;
