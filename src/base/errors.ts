@@ -1,7 +1,7 @@
 // The closed set of error kinds: the kind tells the caller what to do, the message tells a person what
 // was being done, `cause` keeps the rest. native/wire mirrors the kinds.
 
-export const ERROR_KINDS = [
+const ERROR_KINDS = [
   "invalid-argument",
   "not-found",
   "already-exists",

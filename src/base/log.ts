@@ -1,7 +1,7 @@
 // Structured logs: one JSON object a line on standard error.
 import pino from "pino";
 
-export type LogFields = Readonly<Record<string, unknown>>;
+type LogFields = Readonly<Record<string, unknown>>;
 
 export interface Log {
   debug(fields: LogFields, message: string): void;

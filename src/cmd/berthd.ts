@@ -17,6 +17,7 @@ import { HelperClient } from "../native-client/helper.ts";
 import { HelperProcess } from "../native-client/helper-process.ts";
 import { NetworkService } from "../network/network-service.ts";
 import { SandboxService } from "../sandbox/sandbox-service.ts";
+import { type NodeInfo, readNodeInfo } from "../stats/node-info.ts";
 import { UsageService } from "../stats/usage-service.ts";
 import { Store } from "../store/store.ts";
 import { bootId, findProgram, findRuntimes, readNodeFacts } from "./node-facts.ts";
@@ -45,7 +46,7 @@ async function instanceIdOf(store: Store): Promise<string> {
 
 async function startNode(config: Config, log: Log): Promise<Node> {
   const runtimes = findRuntimes(config.runtime);
-  const store = await Store.open(config.root, storeWorkerUrl());
+  const store = await Store.open(config.root, threadUrl("./store-worker.mjs", "../store/worker.ts"));
   const instanceId = await instanceIdOf(store);
   const client = new HelperClient(config.helperSocket);
   const helperProcess = config.manageHelper ? new HelperProcess(helperOptions(config, log), client) : undefined;
@@ -73,6 +74,10 @@ async function startNode(config: Config, log: Log): Promise<Node> {
   await sandboxes.recover();
   // A network that can't be made is told by Status, and tried again by the next pod that wants it.
   await network.ensure().catch(() => {});
+  let nodeInfo: NodeInfo | undefined;
+  void readNodeInfo(threadUrl("./node-info-worker.mjs", "../stats/node-info-worker.ts")).then((info) => {
+    nodeInfo = info;
+  });
   const engine: Engine = {
     version: VERSION,
     sandboxes,
@@ -82,7 +87,7 @@ async function startNode(config: Config, log: Log): Promise<Node> {
     usage: new UsageService(client, network),
     runtimeProblem: () => (runtimes.has("") ? undefined : "neither crun nor runc is installed"),
     handlers: new Set(["", ...runtimes.keys()]),
-    describe: () => ({ instanceId, cgroupMode: hello.cgroupMode, runtimes: Object.fromEntries(runtimes), ...config }),
+    describe: () => ({ instanceId, node: nodeInfo, cgroupMode: hello.cgroupMode, runtimes: Object.fromEntries(runtimes), ...config }),
     uploadDir: join(config.root, "uploads"),
   };
   return {
@@ -107,14 +112,14 @@ function helperOptions(config: Config, log: Log) {
 
 function requireRuntime(runtimes: ReadonlyMap<string, string>, handler: string): string {
   const path = runtimes.get(handler);
-  if (path === undefined) throw new AgentError("failed-precondition", `find OCI runtime of handler ${JSON.stringify(handler)}: it is not installed`);
+  if (path === undefined)
+    throw new AgentError("failed-precondition", `find OCI runtime of handler ${JSON.stringify(handler)}: it is not installed`);
   return path;
 }
 
-// The bundle has the worker beside it; unbuilt sources have it in the store's folder.
-function storeWorkerUrl(): URL {
-  const bundled = import.meta.url.endsWith(".mjs");
-  return new URL(bundled ? "./store-worker.mjs" : "../store/worker.ts", import.meta.url);
+// The bundle has its threads beside it; unbuilt sources have them where they belong.
+function threadUrl(bundled: string, source: string): URL {
+  return new URL(import.meta.url.endsWith(".mjs") ? bundled : source, import.meta.url);
 }
 
 async function main(): Promise<void> {

@@ -23,7 +23,9 @@ export function helpText(): string {
 
 /** docs/configuration.md */
 export function referencePage(): string {
-  const rows = settings().map(({ name, default: fallback, unit, doc }) => `| \`${name}\` | ${fallback === "" ? "" : `\`${fallback}\``} | ${unit} | ${doc} |`);
+  const rows = settings().map(
+    ({ name, default: fallback, unit, doc }) => `| \`${name}\` | ${fallback === "" ? "" : `\`${fallback}\``} | ${unit} | ${doc} |`,
+  );
   return [
     "# Configuration",
     "",

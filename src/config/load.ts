@@ -13,7 +13,7 @@ export interface Program {
   readonly version: string;
 }
 
-export const DEFAULT_FILE = "/etc/berth/berth.toml";
+const DEFAULT_FILE = "/etc/berth/berth.toml";
 const MAX_FILE_BYTES = 1024 * 1024;
 
 type Texts = Map<string, { readonly text: string; readonly from: string }>;
@@ -24,7 +24,11 @@ export function loadConfig(argv: readonly string[], program: Program): { readonl
   const strings = Object.fromEntries(["config", ...names].map((name) => [name, { type: "string" as const }]));
   let flags: Record<string, unknown>;
   try {
-    flags = parseArgs({ args: [...argv], options: { ...strings, help: { type: "boolean", short: "h" }, version: { type: "boolean" } }, strict: true }).values;
+    flags = parseArgs({
+      args: [...argv],
+      options: { ...strings, help: { type: "boolean", short: "h" }, version: { type: "boolean" } },
+      strict: true,
+    }).values;
   } catch (cause) {
     throw new AgentError("invalid-argument", `read command line: ${messageOf(cause)}`, { cause });
   }

@@ -35,7 +35,8 @@ export interface Setting<T> {
 const text = (value: string): string => value;
 
 function path(value: string): string {
-  if (!value.startsWith("/") || value.includes("\0")) throw new AgentError("invalid-argument", `${JSON.stringify(value)} is not an absolute path`);
+  if (!value.startsWith("/") || value.includes("\0"))
+    throw new AgentError("invalid-argument", `${JSON.stringify(value)} is not an absolute path`);
   // One spelling, so that paths can be compared.
   return value.length > 1 ? value.replace(/\/+/g, "/").replace(/\/$/, "") : value;
 }
@@ -47,14 +48,18 @@ function flag(value: string): boolean {
   throw new AgentError("invalid-argument", `${JSON.stringify(value)} is neither true nor false`);
 }
 
-const whole = (least: number, most: number) => (value: string): number => {
-  const number = /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN;
-  if (!(number >= least && number <= most)) throw new AgentError("invalid-argument", `${JSON.stringify(value)} is no whole number within ${least} to ${most}`);
-  return number;
-};
+const whole =
+  (least: number, most: number) =>
+  (value: string): number => {
+    const number = /^\d{1,10}$/.test(value) ? Number(value) : Number.NaN;
+    if (!(number >= least && number <= most))
+      throw new AgentError("invalid-argument", `${JSON.stringify(value)} is no whole number within ${least} to ${most}`);
+    return number;
+  };
 
 function mode(value: string): number {
-  if (!/^0?[0-7]{3}$/.test(value)) throw new AgentError("invalid-argument", `${JSON.stringify(value)} is no file mode of three octal digits`);
+  if (!/^0?[0-7]{3}$/.test(value))
+    throw new AgentError("invalid-argument", `${JSON.stringify(value)} is no file mode of three octal digits`);
   return Number.parseInt(value, 8);
 }
 
@@ -65,25 +70,80 @@ function logLevel(value: string): LogLevel {
 }
 
 function interfaceName(value: string): string {
-  if (!/^[a-zA-Z0-9_.-]{1,15}$/.test(value)) throw new AgentError("invalid-argument", `${JSON.stringify(value)} is no interface name of 1 to 15 characters`);
+  if (!/^[a-zA-Z0-9_.-]{1,15}$/.test(value))
+    throw new AgentError("invalid-argument", `${JSON.stringify(value)} is no interface name of 1 to 15 characters`);
   return value;
 }
 
 export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
-  root: { name: "root", default: "/var/lib/berth", unit: "folder", doc: "Images, writable layers and records. Survives a reboot.", read: path },
+  root: {
+    name: "root",
+    default: "/var/lib/berth",
+    unit: "folder",
+    doc: "Images, writable layers and records. Survives a reboot.",
+    read: path,
+  },
   state: { name: "state", default: "/run/berth", unit: "folder", doc: "Sockets and running pods. Made a private mount point.", read: path },
   socket: { name: "socket", default: "<state>/berth.sock", unit: "path", doc: "Where the CRI and berth.v1 are served.", read: path },
-  socketMode: { name: "socket-mode", default: "0660", unit: "octal", doc: "Mode of the socket. Who may write to it is root on this node.", read: mode },
+  socketMode: {
+    name: "socket-mode",
+    default: "0660",
+    unit: "octal",
+    doc: "Mode of the socket. Who may write to it is root on this node.",
+    read: mode,
+  },
   logLevel: { name: "log-level", default: "info", unit: LOG_LEVELS.join(", "), doc: "Least level that is logged.", read: logLevel },
   helperPath: { name: "helper", default: "berth-helper beside berthd", unit: "path", doc: "The helper program.", read: text },
   shimPath: { name: "shim", default: "berth-shim beside berthd", unit: "path", doc: "The shim program.", read: text },
   helperSocket: { name: "helper-socket", default: "<state>/helper.sock", unit: "path", doc: "Where the helper listens.", read: path },
-  manageHelper: { name: "manage-helper", default: "true", unit: "true, false", doc: "Start the helper, and end it with berthd. False where a service manager does.", read: flag },
-  runtime: { name: "runtime", default: "", unit: "path or name", doc: "OCI runtime of pods that name no handler. Empty: crun where it is installed, else runc.", read: text },
-  podSubnet: { name: "pod-subnet", default: "10.88.0.0/16", unit: "IPv4 subnet", doc: "Addresses of pods. The first is the bridge's own.", read: text },
+  manageHelper: {
+    name: "manage-helper",
+    default: "true",
+    unit: "true, false",
+    doc: "Start the helper, and end it with berthd. False where a service manager does.",
+    read: flag,
+  },
+  runtime: {
+    name: "runtime",
+    default: "",
+    unit: "path or name",
+    doc: "OCI runtime of pods that name no handler. Empty: crun where it is installed, else runc.",
+    read: text,
+  },
+  podSubnet: {
+    name: "pod-subnet",
+    default: "10.88.0.0/16",
+    unit: "IPv4 subnet",
+    doc: "Addresses of pods. The first is the bridge's own.",
+    read: text,
+  },
   bridge: { name: "bridge", default: "berth0", unit: "interface name", doc: "The bridge that pods are on.", read: interfaceName },
-  networkMtu: { name: "network-mtu", default: "0", unit: "bytes", doc: "Largest packet of pod links. 0: the kernel's default.", read: whole(0, 65_535) },
-  registryConfigDir: { name: "registry-config-dir", default: "/etc/berth/certs.d", unit: "folder", doc: "Mirrors and certificates, as <registry>/hosts.toml.", read: path },
-  cgroupParent: { name: "cgroup-parent", default: "", unit: "cgroup", doc: "Parent of pods that name none. Empty: /berth-<instance>.", read: pathOrEmpty },
-  containerPidsLimit: { name: "container-pids-limit", default: "0", unit: "processes", doc: "For containers that set none. 0: no limit.", read: whole(0, 4_194_304) },
+  networkMtu: {
+    name: "network-mtu",
+    default: "0",
+    unit: "bytes",
+    doc: "Largest packet of pod links. 0: the kernel's default.",
+    read: whole(0, 65_535),
+  },
+  registryConfigDir: {
+    name: "registry-config-dir",
+    default: "/etc/berth/certs.d",
+    unit: "folder",
+    doc: "Mirrors and certificates, as <registry>/hosts.toml.",
+    read: path,
+  },
+  cgroupParent: {
+    name: "cgroup-parent",
+    default: "",
+    unit: "cgroup",
+    doc: "Parent of pods that name none. Empty: /berth-<instance>.",
+    read: pathOrEmpty,
+  },
+  containerPidsLimit: {
+    name: "container-pids-limit",
+    default: "0",
+    unit: "processes",
+    doc: "For containers that set none. 0: no limit.",
+    read: whole(0, 4_194_304),
+  },
 };

@@ -35,9 +35,14 @@ export class ContainerService {
   /** @throws AgentError already-exists when (name, attempt) is taken in the pod; a call in flight is joined instead */
   create(sandboxId: SandboxId, config: ContainerConfig): Promise<ContainerId> {
     return this.#creating.join(JSON.stringify([sandboxId, config.name, config.attempt]), async () => {
-      const other = this.list().find((each) => each.sandboxId === sandboxId && each.config.name === config.name && each.config.attempt === config.attempt);
+      const other = this.list().find(
+        (each) => each.sandboxId === sandboxId && each.config.name === config.name && each.config.attempt === config.attempt,
+      );
       if (other !== undefined) {
-        throw new AgentError("already-exists", `create container: ${config.name} attempt ${config.attempt} of pod ${sandboxId} is container ${other.id}`);
+        throw new AgentError(
+          "already-exists",
+          `create container: ${config.name} attempt ${config.attempt} of pod ${sandboxId} is container ${other.id}`,
+        );
       }
       return await createContainer(this.#context, sandboxId, config);
     });
@@ -68,7 +73,8 @@ export class ContainerService {
   /** @throws AgentError not-found */
   get(id: ContainerId): ContainerRecord {
     const container = this.#context.records.get(id);
-    if (container === undefined || container.state === "planned") throw new AgentError("not-found", `find container: no container has id ${id}`);
+    if (container === undefined || container.state === "planned")
+      throw new AgentError("not-found", `find container: no container has id ${id}`);
     return container;
   }
 }

@@ -16,9 +16,14 @@ const NO_USER: ContainerUser = { uid: 0, gid: 0, additionalGids: [] };
 
 export async function createContainer(context: ContainerContext, sandboxId: SandboxId, config: ContainerConfig): Promise<ContainerId> {
   const sandbox = context.sandboxes.get(sandboxId);
-  if (sandbox.state !== "ready") throw new AgentError("failed-precondition", `create container ${config.name}: pod ${sandboxId} is ${sandbox.state}`);
+  if (sandbox.state !== "ready")
+    throw new AgentError("failed-precondition", `create container ${config.name}: pod ${sandboxId} is ${sandbox.state}`);
   const image = context.images.find(config.image);
-  if (image === undefined) throw new AgentError("not-found", `create container ${config.name}: image ${JSON.stringify(config.image)} is not on this node; pull it first`);
+  if (image === undefined)
+    throw new AgentError(
+      "not-found",
+      `create container ${config.name}: image ${JSON.stringify(config.image)} is not on this node; pull it first`,
+    );
   const id = newContainerId();
   const planned = planRecord(context, id, sandbox, config, image);
   try {
@@ -52,7 +57,7 @@ async function make(context: ContainerContext, planned: ContainerRecord, image: 
     const created: ContainerRecord = {
       ...planned,
       state: nextContainerState(planned.state, "make"),
-      user: { uid: made.uid, gid: made.gid, additionalGids: groups(planned.config, made.additionalGids) },
+      user: { uid: made.uid, gid: made.gid, additionalGids: groups(planned.config, made.gid, made.additionalGids) },
       stages: stages.list,
     };
     await store.commit(records.put(created));
@@ -71,11 +76,20 @@ export async function undoCreate(context: ContainerContext, planned: ContainerRe
     await context.helper.removeTree(planned.writableDir);
     await context.store.commit(context.records.delete(planned.id));
   } catch (failure) {
-    context.log.error({ containerId: planned.id, err: messageOf(failure) }, "a container that was not created could not be taken back whole");
+    context.log.error(
+      { containerId: planned.id, err: messageOf(failure) },
+      "a container that was not created could not be taken back whole",
+    );
   }
 }
 
-function planRecord(context: ContainerContext, id: ContainerId, sandbox: SandboxRecord, config: ContainerConfig, image: ImageRecord): ContainerRecord {
+function planRecord(
+  context: ContainerContext,
+  id: ContainerId,
+  sandbox: SandboxRecord,
+  config: ContainerConfig,
+  image: ImageRecord,
+): ContainerRecord {
   return {
     id,
     sandboxId: sandbox.id,
@@ -97,9 +111,11 @@ function planRecord(context: ContainerContext, id: ContainerId, sandbox: Sandbox
   };
 }
 
-function groups(config: ContainerConfig, ofImage: readonly number[]): number[] {
-  const asked = config.security.supplementalGroups;
-  return config.security.groupsPolicy === "strict" ? [...asked] : [...new Set([...ofImage, ...asked])];
+// The primary group is among them, as after a login: a program that gives up its primary group must not thereby gain what a
+// file's mode denies that group (CVE-2022-2989 and its like).
+function groups(config: ContainerConfig, primary: number, ofImage: readonly number[]): number[] {
+  const { groupsPolicy, supplementalGroups } = config.security;
+  return [...new Set([primary, ...(groupsPolicy === "strict" ? [] : ofImage), ...supplementalGroups])];
 }
 
 // A runtime would make a missing source as an empty folder, or fail in words that name neither mount nor container.

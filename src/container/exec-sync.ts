@@ -24,7 +24,10 @@ export async function execSync(
   if (container.state !== "running") throw new AgentError("failed-precondition", `exec in container ${id}: it is ${container.state}`);
   if (command.length === 0) throw new AgentError("invalid-argument", `exec in container ${id}: the command is empty`);
   if (timeoutSeconds < 0n || timeoutSeconds > MAX_TIMEOUT_SECONDS) {
-    throw new AgentError("invalid-argument", `exec in container ${id}: timeout ${timeoutSeconds} is not within 0 to ${MAX_TIMEOUT_SECONDS} seconds`);
+    throw new AgentError(
+      "invalid-argument",
+      `exec in container ${id}: timeout ${timeoutSeconds} is not within 0 to ${MAX_TIMEOUT_SECONDS} seconds`,
+    );
   }
   const sandbox = context.sandboxes.get(container.sandboxId);
   const image = context.images.get(container.imageId);
@@ -37,7 +40,8 @@ export async function execSync(
       timeoutMillis: Number(timeoutSeconds) * 1000,
       maxBytesPerStream: MAX_OUTPUT_BYTES,
     });
-    if (outcome.timedOut) throw new AgentError("deadline-exceeded", `timed out: ${JSON.stringify(command[0])} was killed after ${timeoutSeconds} s`);
+    if (outcome.timedOut)
+      throw new AgentError("deadline-exceeded", `timed out: ${JSON.stringify(command[0])} was killed after ${timeoutSeconds} s`);
     return outcome;
   } catch (failure) {
     throw wrap(failure, `exec in container ${id}`);

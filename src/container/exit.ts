@@ -16,7 +16,12 @@ export function processExit(exitCode: number, oomKilled: boolean, finishedAtNano
 }
 
 /** A process that never ran. 128 is what containerd says too. */
-export const startError = (message: string, finishedAtNanos: bigint): Exit => ({ exitCode: 128, finishedAtNanos, reason: "StartError", message });
+export const startError = (message: string, finishedAtNanos: bigint): Exit => ({
+  exitCode: 128,
+  finishedAtNanos,
+  reason: "StartError",
+  message,
+});
 
 /** The shim ended and its containers with it; 137 is 128 + SIGKILL. */
 export const shimLost = (finishedAtNanos: bigint): Exit => ({
@@ -27,7 +32,12 @@ export const shimLost = (finishedAtNanos: bigint): Exit => ({
 });
 
 /** Nobody can know: the machine was started anew. */
-export const unknownExit = (message: string, finishedAtNanos: bigint): Exit => ({ exitCode: 255, finishedAtNanos, reason: "Unknown", message });
+export const unknownExit = (message: string, finishedAtNanos: bigint): Exit => ({
+  exitCode: 255,
+  finishedAtNanos,
+  reason: "Unknown",
+  message,
+});
 
 /** @throws AgentError failed-precondition when it has exited already */
 export function withExit(container: ContainerRecord, exit: Exit): ContainerRecord {

@@ -28,7 +28,8 @@ export class ContainersOfSandbox implements SandboxContents {
     await this.#each(sandboxId, "stop containers", async ({ id, state }) => {
       await stopContainer(this.#context, id, 0);
       await sandboxes.findShim(sandboxId)?.deleteContainer(id);
-      if (state === "created") await this.#record(id, unknownExit("its pod was stopped before it was started", this.#context.clock.nowNanos()));
+      if (state === "created")
+        await this.#record(id, unknownExit("its pod was stopped before it was started", this.#context.clock.nowNanos()));
     });
   }
 
@@ -39,7 +40,10 @@ export class ContainersOfSandbox implements SandboxContents {
   exited(_sandboxId: SandboxId, container: ShimContainer): void {
     const id = container.containerId as ContainerId;
     void this.#settle(id, container).catch((failure: unknown) => {
-      this.#context.log.error({ containerId: id, err: messageOf(failure) }, "an exit could not be recorded; it is on disk, and is read again at the next start");
+      this.#context.log.error(
+        { containerId: id, err: messageOf(failure) },
+        "an exit could not be recorded; it is on disk, and is read again at the next start",
+      );
     });
   }
 
@@ -76,7 +80,12 @@ export class ContainersOfSandbox implements SandboxContents {
         const record = this.#context.records.get(id);
         if (record?.state !== "created") return;
         // berthd ended between the start and its record.
-        const running = { ...record, state: nextContainerState(record.state, "start"), pid: found.pid, startedAtNanos: found.startedAtNanos };
+        const running = {
+          ...record,
+          state: nextContainerState(record.state, "start"),
+          pid: found.pid,
+          startedAtNanos: found.startedAtNanos,
+        };
         await this.#context.store.commit(this.#context.records.put(running));
       });
     }

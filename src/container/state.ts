@@ -7,7 +7,7 @@ export type ContainerEvent = "make" | "fail" | "start" | "exit" | "lose" | "remo
 // planned: on disk before anything of it is made, and never shown; after a crash it is undone ("fail").
 // created → exited: a start that failed, kept so that the kubelet can read the reason.
 // lose: recovery couldn't tell; a stop settles it.
-export const CONTAINER_TRANSITIONS = {
+const CONTAINER_TRANSITIONS = {
   planned: { make: "created", fail: "removed" },
   created: { start: "running", exit: "exited", lose: "unknown", remove: "removed" },
   running: { exit: "exited", lose: "unknown" },

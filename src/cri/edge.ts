@@ -11,7 +11,11 @@ export interface CallContext {
 }
 
 export type Handler<Request, Response> = (engine: Engine, request: Request, context: CallContext) => Promise<Response> | Response;
-export type StreamHandler<Request, Response> = (engine: Engine, requests: AsyncIterable<Request>, context: CallContext) => Promise<Response>;
+export type StreamHandler<Request, Response> = (
+  engine: Engine,
+  requests: AsyncIterable<Request>,
+  context: CallContext,
+) => Promise<Response>;
 
 // Calls that pollers make many times a minute; their successes would drown the log.
 const POLLED = new Set([

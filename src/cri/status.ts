@@ -3,7 +3,7 @@ import { status } from "@grpc/grpc-js";
 import { type ErrorKind, kindOf, messageOf } from "../base/errors.ts";
 
 /** `satisfies` makes a new kind without a code a compile error. */
-export const GRPC_CODE = {
+const GRPC_CODE = {
   "invalid-argument": status.INVALID_ARGUMENT,
   "not-found": status.NOT_FOUND,
   "already-exists": status.ALREADY_EXISTS,
@@ -22,5 +22,8 @@ const MAX_DETAILS_CHARACTERS = 4096;
 
 export function toStatus(failure: unknown): { code: status; details: string } {
   const details = messageOf(failure);
-  return { code: GRPC_CODE[kindOf(failure)], details: details.length > MAX_DETAILS_CHARACTERS ? `${details.slice(0, MAX_DETAILS_CHARACTERS)}…` : details };
+  return {
+    code: GRPC_CODE[kindOf(failure)],
+    details: details.length > MAX_DETAILS_CHARACTERS ? `${details.slice(0, MAX_DETAILS_CHARACTERS)}…` : details,
+  };
 }

@@ -1,6 +1,7 @@
 // The records of images, with what they need of layers and blobs counted, so that finding out costs no search.
 import type { Collection } from "../store/collection.ts";
-import type { Change, Store } from "../store/store.ts";
+import type { Change } from "../store/change.ts";
+import type { Store } from "../store/store.ts";
 import type { ImageRecord } from "./records.ts";
 
 export class ImageTable {

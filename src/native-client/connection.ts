@@ -58,7 +58,8 @@ export class Connection<Request, R extends Response> {
   ): Promise<Connection<Request, R>> {
     return new Promise((resolve, reject) => {
       const socket = createConnection(path);
-      const refuse = (failure: Error): void => reject(new AgentError("unavailable", `connect to ${codec.peer} at ${path}: ${failure.message}`));
+      const refuse = (failure: Error): void =>
+        reject(new AgentError("unavailable", `connect to ${codec.peer} at ${path}: ${failure.message}`));
       socket.once("error", refuse);
       socket.once("connect", () => {
         socket.off("error", refuse);

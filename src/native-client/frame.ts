@@ -1,7 +1,7 @@
 // Frames as native/wire reads them: a 32-bit big-endian length, then one message.
 import { AgentError } from "../base/errors.ts";
 
-export const MAX_FRAME_BYTES = 4 * 1024 * 1024;
+const MAX_FRAME_BYTES = 4 * 1024 * 1024;
 const HEADER_BYTES = 4;
 
 export function encodeFrame(message: Uint8Array): Buffer {

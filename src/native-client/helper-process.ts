@@ -60,7 +60,11 @@ export class HelperProcess {
     const { program, shimProgram, socketPath, root, state, log } = this.#options;
     const args = ["--socket", socketPath, "--root", root, "--state", state, "--shim", shimProgram];
     // Its own session, so that Ctrl-C in our terminal ends berthd alone, which then ends the helper in order.
-    const child = spawn(program, args, { stdio: ["ignore", "ignore", "inherit"], detached: true, env: { PATH: process.env["PATH"] ?? "" } });
+    const child = spawn(program, args, {
+      stdio: ["ignore", "ignore", "inherit"],
+      detached: true,
+      env: { PATH: process.env["PATH"] ?? "" },
+    });
     this.#child = child;
     child.once("error", (failure) => log.error({ err: failure.message, program }, "the helper could not be started"));
     child.once("exit", (code, signal) => {

@@ -74,7 +74,8 @@ export class HelperClient implements Helper {
   // Time depends on the size of what is unpacked or removed; the helper bounds both.
   removeTree = (path: string) => this.#done({ $case: "removeTree", value: { path } }, 0);
   unpackLayer = (value: UnpackLayer) => this.#call({ $case: "unpackLayer", value }, (result) => resultOf(result, "unpackLayer"), 0);
-  getUsage = async (targets: UsageTarget[]) => (await this.#call({ $case: "getUsage", value: { targets } }, (result) => resultOf(result, "usage"))).usages;
+  getUsage = async (targets: UsageTarget[]) =>
+    (await this.#call({ $case: "getUsage", value: { targets } }, (result) => resultOf(result, "usage"))).usages;
 
   close(): void {
     void this.#connection?.then((connection) => connection.close()).catch(() => {});

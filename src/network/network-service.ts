@@ -7,7 +7,8 @@ import type { Log } from "../base/log.ts";
 import type { Endpoint } from "../generated/berth/native/helper.ts";
 import type { Helper } from "../native-client/helper.ts";
 import type { Collection } from "../store/collection.ts";
-import type { Change, Store } from "../store/store.ts";
+import type { Change } from "../store/change.ts";
+import type { Store } from "../store/store.ts";
 import { AddressPool } from "./ipam.ts";
 import type { EndpointRecord, NetworkRecord } from "./records.ts";
 import { parseSubnet, type Subnet } from "./subnet.ts";
@@ -48,7 +49,10 @@ export class NetworkService {
         `open network ${DEFAULT_NETWORK}: ${this.#endpoints.size} pods still have addresses of ${network.subnet}, so pod-subnet can't become ${this.#subnet.text}`,
       );
     }
-    this.#pool = new AddressPool(this.#subnet, [...this.#endpoints.values()].map((endpoint) => endpoint.address));
+    this.#pool = new AddressPool(
+      this.#subnet,
+      [...this.#endpoints.values()].map((endpoint) => endpoint.address),
+    );
   }
 
   /** Why pods can't have a network now; undefined when they can. */

@@ -40,7 +40,10 @@ const SOCKET_ID_DIGITS = 24;
 export function sandboxPaths(state: string, id: SandboxId): { readonly stateDir: string; readonly socketPath: string } {
   const socketPath = join(state, "s", id.slice(0, SOCKET_ID_DIGITS));
   if (Buffer.byteLength(socketPath) > LONGEST_SOCKET_PATH) {
-    throw new AgentError("invalid-argument", `place socket of pod ${id}: ${socketPath} is over ${LONGEST_SOCKET_PATH} bytes; choose a shorter --state`);
+    throw new AgentError(
+      "invalid-argument",
+      `place socket of pod ${id}: ${socketPath} is over ${LONGEST_SOCKET_PATH} bytes; choose a shorter --state`,
+    );
   }
   return { stateDir: join(state, "pods", id), socketPath };
 }

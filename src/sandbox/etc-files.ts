@@ -18,12 +18,21 @@ export function checkLineValues(config: SandboxConfig): void {
   const values = [config.hostname, ...config.dns.servers, ...config.dns.searches, ...config.dns.options];
   const bad = values.find((value) => LINE_BREAK_OR_NUL.test(value));
   if (bad !== undefined) {
-    throw new AgentError("invalid-argument", `read pod sandbox config: ${JSON.stringify(bad)} holds a line break, in hostname or dns_config`);
+    throw new AgentError(
+      "invalid-argument",
+      `read pod sandbox config: ${JSON.stringify(bad)} holds a line break, in hostname or dns_config`,
+    );
   }
 }
 
 export function hostsText(hostname: string, address: string): string {
-  const lines = ["127.0.0.1\tlocalhost", "::1\tlocalhost ip6-localhost ip6-loopback", "fe00::0\tip6-localnet", "ff02::1\tip6-allnodes", "ff02::2\tip6-allrouters"];
+  const lines = [
+    "127.0.0.1\tlocalhost",
+    "::1\tlocalhost ip6-localhost ip6-loopback",
+    "fe00::0\tip6-localnet",
+    "ff02::1\tip6-allnodes",
+    "ff02::2\tip6-allrouters",
+  ];
   if (hostname !== "") lines.push(`${address === "" ? "127.0.1.1" : address}\t${hostname}`);
   return `${lines.join("\n")}\n`;
 }

@@ -20,7 +20,7 @@ export function cgroupLimits(resources: Resources): CgroupLimits {
 }
 
 /** The value of cgroup v2's pids.max, "max" or a number; -1 is no limit. */
-export function pidsLimit(text: string): bigint | undefined {
+function pidsLimit(text: string): bigint | undefined {
   if (text === "max") return -1n;
   return /^\d{1,18}$/.test(text) ? BigInt(text) : undefined;
 }

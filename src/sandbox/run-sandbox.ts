@@ -18,7 +18,10 @@ export async function runSandbox(context: SandboxContext, config: SandboxConfig)
   checkLineValues(config);
   if (!context.handlers.has(config.runtimeHandler)) {
     const known = [...context.handlers].map((name) => JSON.stringify(name)).join(", ");
-    throw new AgentError("invalid-argument", `run pod sandbox: runtime handler ${JSON.stringify(config.runtimeHandler)} is not one of ${known}`);
+    throw new AgentError(
+      "invalid-argument",
+      `run pod sandbox: runtime handler ${JSON.stringify(config.runtimeHandler)} is not one of ${known}`,
+    );
   }
   if (config.pid === "pod") throw new AgentError("unimplemented", "run pod sandbox: a PID namespace shared by the pod is not offered yet");
   const id = newSandboxId();
@@ -65,7 +68,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
       warnings: started.warnings,
     };
     await stages.time("files", () => writeEtcFiles(planned.stateDir, config, hostname, planned.address));
-    await stages.time("shim", () => context.shims.connect(sandbox));
+    await stages.time("connect", () => context.shims.connect(sandbox));
     const ready: SandboxRecord = { ...sandbox, state: nextSandboxState(sandbox.state, "run"), stages: stages.list };
     await store.commit(records.put(ready));
     return id;

@@ -46,7 +46,10 @@ export class SandboxService {
     return this.#running.join(key, async () => {
       for (const other of this.list()) {
         if (sandboxKey(other.config.metadata) === key) {
-          throw new AgentError("already-exists", `run pod sandbox: ${config.metadata.namespace}/${config.metadata.name} attempt ${config.metadata.attempt} is pod ${other.id}`);
+          throw new AgentError(
+            "already-exists",
+            `run pod sandbox: ${config.metadata.namespace}/${config.metadata.name} attempt ${config.metadata.attempt} is pod ${other.id}`,
+          );
         }
       }
       return await runSandbox(this.#context, config);
@@ -121,7 +124,11 @@ export class SandboxService {
       await lock.run(id, async () => {
         const sandbox = records.get(id);
         if (sandbox?.state !== "ready" || sandbox.shim === undefined || shims.find(id) !== undefined) return;
-        if (await isAlive(sandbox.shim)) await shims.connect(sandbox).then((client) => client.hello()).then((hello) => this.#requireContents().recover(id, hello.containers));
+        if (await isAlive(sandbox.shim))
+          await shims
+            .connect(sandbox)
+            .then((client) => client.hello())
+            .then((hello) => this.#requireContents().recover(id, hello.containers));
         else await settleLost(this.#context, sandbox);
       });
     } catch (failure) {

@@ -22,7 +22,9 @@ export class Shims {
   }
 
   async connect(sandbox: Pick<SandboxRecord, "id" | "socketPath">): Promise<ShimClient> {
-    const client = await ShimClient.open(sandbox.socketPath, shortId(sandbox.id), (container) => this.#listener.exited(sandbox.id, container));
+    const client = await ShimClient.open(sandbox.socketPath, shortId(sandbox.id), (container) =>
+      this.#listener.exited(sandbox.id, container),
+    );
     this.#clients.set(sandbox.id, client);
     void client.closed.then(() => {
       if (this.#clients.get(sandbox.id) !== client) return;

@@ -6,7 +6,7 @@ export type SandboxEvent = "run" | "fail" | "stop" | "lose" | "remove";
 
 // planned: on disk before anything of it is made, and never shown; after a crash it is undone ("fail").
 // lose: its shim ended without us. stop of a notready sandbox is how a retry finishes the teardown.
-export const SANDBOX_TRANSITIONS = {
+const SANDBOX_TRANSITIONS = {
   planned: { run: "ready", fail: "removed" },
   ready: { stop: "notready", lose: "notready" },
   notready: { stop: "notready", lose: "notready", remove: "removed" },

@@ -89,4 +89,8 @@ export class UsageService {
   }
 }
 
-const containerTarget = (container: ContainerRecord): UsageTarget => ({ key: container.id, cgroupPath: container.cgroupPath, hostInterface: "" });
+const containerTarget = (container: ContainerRecord): UsageTarget => ({
+  key: container.id,
+  cgroupPath: container.cgroupPath,
+  hostInterface: "",
+});

@@ -1,7 +1,7 @@
 // The records of one kind, in memory as last committed.
+import type { Change } from "./change.ts";
 import { decodeRecord, encodeRecord } from "./codec.ts";
 import type { Row } from "./messages.ts";
-import type { Change } from "./store.ts";
 
 export class Collection<T extends { readonly id: string }> {
   readonly #kind: string;

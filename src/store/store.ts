@@ -5,14 +5,9 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { AgentError, messageOf } from "../base/errors.ts";
+import type { Change } from "./change.ts";
 import { Collection } from "./collection.ts";
-import type { RowChange, Row, WorkerReply, WorkerRequest } from "./messages.ts";
-
-/** A change that takes effect with `Store.commit`. */
-export interface Change {
-  readonly row: RowChange;
-  readonly publish: () => void;
-}
+import type { Row, WorkerReply, WorkerRequest } from "./messages.ts";
 
 interface PendingCommit {
   readonly changes: readonly Change[];

@@ -18,7 +18,9 @@ class RecordDatabase {
     // FULL syncs the log at every commit: what was answered survives a power cut.
     this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA locking_mode = EXCLUSIVE;");
     migrate(this.#database);
-    this.#put = this.#database.prepare("INSERT INTO records (kind, id, body) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body");
+    this.#put = this.#database.prepare(
+      "INSERT INTO records (kind, id, body) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
+    );
     this.#delete = this.#database.prepare("DELETE FROM records WHERE kind = ? AND id = ?");
   }
 

@@ -2,14 +2,14 @@
 import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { ExecutionContext } from "ava";
+import type { Teardown } from "./teardown.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { ImageService } from "../../src/image/image-service.ts";
 import type { Helper } from "../../src/native-client/helper.ts";
 import { Store } from "../../src/store/store.ts";
 
-export async function temporaryFolder(t: ExecutionContext): Promise<string> {
+export async function temporaryFolder(t: Teardown): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "berth-image-"));
   t.teardown(() => rm(path, { recursive: true, force: true }));
   return path;
@@ -26,7 +26,7 @@ export class ImageNode {
     this.helper = helper;
   }
 
-  static async start(t: ExecutionContext, helper: Helper, root?: string): Promise<ImageNode> {
+  static async start(t: Teardown, helper: Helper, root?: string): Promise<ImageNode> {
     const node = new ImageNode(root ?? (await temporaryFolder(t)), helper);
     await node.open();
     t.teardown(() => node.stop());

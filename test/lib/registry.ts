@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
-import type { ExecutionContext } from "ava";
+import type { Teardown } from "./teardown.ts";
 import { request } from "undici";
 import { temporaryFolder } from "./image-service.ts";
 import { type Blob, OCI_MANIFEST, type TestImage } from "./oci-image.ts";
@@ -22,7 +22,7 @@ export class DockerRegistry {
   }
 
   /** Ends with the test. */
-  static async start(t: ExecutionContext): Promise<DockerRegistry> {
+  static async start(t: Teardown): Promise<DockerRegistry> {
     const folder = await temporaryFolder(t);
     await mkdir(join(folder, "storage"));
     const storage = { filesystem: { rootdirectory: join(folder, "storage") }, delete: { enabled: true } };

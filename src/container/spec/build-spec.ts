@@ -13,7 +13,12 @@ export interface NodeFacts extends NodeLimits {
   readonly capabilities: ReadonlySet<string>;
 }
 
-export function buildSpec(container: ContainerRecord, sandbox: SandboxRecord, image: ImageConfig, node: NodeFacts): { spec: OciSpec; warnings: string[] } {
+export function buildSpec(
+  container: ContainerRecord,
+  sandbox: SandboxRecord,
+  image: ImageConfig,
+  node: NodeFacts,
+): { spec: OciSpec; warnings: string[] } {
   const { config } = container;
   const { resources, warnings } = ociResources(config.resources, config.security.privileged, node);
   const spec: OciSpec = {
@@ -35,7 +40,13 @@ export function buildSpec(container: ContainerRecord, sandbox: SandboxRecord, im
 }
 
 /** The process of an exec: the container's own, with another command. */
-export function execProcess(container: ContainerRecord, sandbox: SandboxRecord, image: ImageConfig, node: NodeFacts, args: readonly string[]): OciProcess {
+export function execProcess(
+  container: ContainerRecord,
+  sandbox: SandboxRecord,
+  image: ImageConfig,
+  node: NodeFacts,
+  args: readonly string[],
+): OciProcess {
   return ociProcess({ ...container, config: { ...container.config, command: args, args: [] } }, sandbox, image, node);
 }
 

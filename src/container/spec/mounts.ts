@@ -11,7 +11,12 @@ const PROPAGATION: Readonly<Record<Propagation, string>> = {
   bidirectional: "rshared",
 };
 
-const mount = (destination: string, type: string, source: string, ...options: string[]): OciMount => ({ destination, type, source, options });
+const mount = (destination: string, type: string, source: string, ...options: string[]): OciMount => ({
+  destination,
+  type,
+  source,
+  options,
+});
 
 /** The kernel's own file systems first, then the pod's files, then the caller's; a caller's mount replaces ours at its place. */
 export function containerMounts(config: ContainerConfig, sandbox: SandboxRecord): OciMount[] {

@@ -29,7 +29,10 @@ export function processEnv(config: Pick<ContainerConfig, "envs">, image: Pick<Im
   for (const entry of image.env) byName.set(nameOf(entry), entry);
   for (const [name, value] of config.envs) {
     if (name === "" || /[=\0]/.test(name) || value.includes("\0")) {
-      throw new AgentError("invalid-argument", `read environment variable ${JSON.stringify(name)}: a name has no "=" and neither part a NUL byte`);
+      throw new AgentError(
+        "invalid-argument",
+        `read environment variable ${JSON.stringify(name)}: a name has no "=" and neither part a NUL byte`,
+      );
     }
     byName.set(name, `${name}=${value}`);
   }

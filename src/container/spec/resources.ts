@@ -54,13 +54,15 @@ function addUnified(result: OciResources, unified: Resources["unified"], node: N
 
 /** The score the process gets: never below what we may set. */
 export function oomScoreAdj(asked: number, node: NodeLimits, warnings: string[]): number {
-  if (asked < -1000 || asked > 1000) throw new AgentError("invalid-argument", `read oom_score_adj ${asked}: it is not within -1000 to 1000`);
+  if (asked < -1000 || asked > 1000)
+    throw new AgentError("invalid-argument", `read oom_score_adj ${asked}: it is not within -1000 to 1000`);
   if (asked >= node.ownOomScoreAdj || node.mayLowerOomScore) return asked;
   warnings.push(`oom_score_adj ${asked}: this node may not set less than ${node.ownOomScoreAdj}`);
   return node.ownOomScoreAdj;
 }
 
 function asNumber(field: string, value: bigint): number {
-  if (value < -1n || value > BigInt(Number.MAX_SAFE_INTEGER)) throw new AgentError("invalid-argument", `read ${field} ${value}: out of range`);
+  if (value < -1n || value > BigInt(Number.MAX_SAFE_INTEGER))
+    throw new AgentError("invalid-argument", `read ${field} ${value}: out of range`);
   return Number(value);
 }

@@ -18,7 +18,8 @@ export const loadImage: StreamHandler<LoadImageRequest, LoadImageResponse> = asy
       let bytes = 0;
       for await (const { data } of requests) {
         bytes += data.length;
-        if (bytes > MAX_ARCHIVE_BYTES) throw new AgentError("resource-exhausted", `load image: the archive is over ${MAX_ARCHIVE_BYTES} bytes`);
+        if (bytes > MAX_ARCHIVE_BYTES)
+          throw new AgentError("resource-exhausted", `load image: the archive is over ${MAX_ARCHIVE_BYTES} bytes`);
         await file.writeFile(data);
       }
       if (bytes === 0) throw new AgentError("invalid-argument", "load image: the archive is empty");

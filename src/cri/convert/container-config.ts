@@ -6,7 +6,7 @@ import {
   type LinuxContainerSecurityContext,
   MountPropagation,
   type Mount as MountProto,
-  NamespaceMode,
+  type NamespaceMode,
   SecurityProfile_ProfileType,
   SupplementalGroupsPolicy,
 } from "../../generated/cri/runtime/v1/api.ts";
@@ -23,7 +23,8 @@ export function toContainerConfig(proto: ContainerConfigProto | undefined): Cont
   if (proto.tty) throw notYet("a terminal");
   if (proto.stdin) throw notYet("standard input");
   if (proto.devices.length > 0 || proto.CDIDevices.length > 0) throw notYet("a device");
-  if (/(^|\/)\.\.(\/|$)|[\0\n]/.test(proto.logPath) || proto.logPath.startsWith("/")) throw invalid(`log_path ${JSON.stringify(proto.logPath)} leaves the log directory`);
+  if (/(^|\/)\.\.(\/|$)|[\0\n]/.test(proto.logPath) || proto.logPath.startsWith("/"))
+    throw invalid(`log_path ${JSON.stringify(proto.logPath)} leaves the log directory`);
   return {
     name: proto.metadata.name,
     attempt: proto.metadata.attempt,
@@ -54,7 +55,8 @@ function toMount(proto: MountProto): Mount {
   if (proto.image !== undefined && proto.image.image !== "") throw notYet(`an image as a volume (mount ${proto.containerPath})`);
   if (proto.recursiveReadOnly) throw notYet(`a recursive read-only mount (${proto.containerPath})`);
   if (proto.uidMappings.length > 0 || proto.gidMappings.length > 0) throw notYet(`an id-mapped mount (${proto.containerPath})`);
-  if (!proto.hostPath.startsWith("/")) throw invalid(`mount ${proto.containerPath}: host_path ${JSON.stringify(proto.hostPath)} is not absolute`);
+  if (!proto.hostPath.startsWith("/"))
+    throw invalid(`mount ${proto.containerPath}: host_path ${JSON.stringify(proto.hostPath)} is not absolute`);
   return { containerPath: proto.containerPath, hostPath: proto.hostPath, readonly: proto.readonly, propagation };
 }
 

@@ -2,7 +2,7 @@
 import type { LinuxContainerResources } from "../../generated/cri/runtime/v1/api.ts";
 import type { Resources } from "../../sandbox/records.ts";
 
-export const NO_RESOURCES: Resources = { oomScoreAdj: 0, unified: {} };
+const NO_RESOURCES: Resources = { oomScoreAdj: 0, unified: {} };
 
 export function toResources(proto: LinuxContainerResources | undefined): Resources {
   if (proto === undefined) return NO_RESOURCES;

@@ -5,7 +5,7 @@ import type { NamespaceSource, NetworkMode, PidMode, SandboxConfig } from "../..
 import { toResources } from "./resources.ts";
 
 /** On a pod: "none" gives it loopback only. */
-export const NETWORK_ANNOTATION = "berth.io/network";
+const NETWORK_ANNOTATION = "berth.io/network";
 
 const invalid = (message: string): AgentError => new AgentError("invalid-argument", `read pod sandbox config: ${message}`);
 
@@ -23,7 +23,8 @@ export function toSandboxConfig(proto: PodSandboxConfig | undefined, runtimeHand
   if (proto.portMappings.some((mapping) => mapping.hostPort > 0)) {
     throw new AgentError("unimplemented", "read pod sandbox config: host ports are not offered yet");
   }
-  if (proto.logDirectory !== "" && !proto.logDirectory.startsWith("/")) throw invalid(`log_directory ${JSON.stringify(proto.logDirectory)} is not absolute`);
+  if (proto.logDirectory !== "" && !proto.logDirectory.startsWith("/"))
+    throw invalid(`log_directory ${JSON.stringify(proto.logDirectory)} is not absolute`);
   const network = toNetworkMode(options?.network ?? NamespaceMode.POD, proto.annotations);
   return {
     metadata,

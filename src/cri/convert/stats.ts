@@ -1,12 +1,6 @@
 // Usage → runtime.v1.
 import type { ContainerRecord } from "../../container/records.ts";
-import type {
-  ContainerStats,
-  CpuUsage,
-  LinuxPodSandboxStats,
-  MemoryUsage,
-  PodSandboxStats,
-} from "../../generated/cri/runtime/v1/api.ts";
+import type { ContainerStats, CpuUsage, LinuxPodSandboxStats, MemoryUsage, PodSandboxStats } from "../../generated/cri/runtime/v1/api.ts";
 import type { SandboxRecord } from "../../sandbox/records.ts";
 import type { MeasuredUsage } from "../../stats/usage-service.ts";
 import { toAttributes } from "./container-status.ts";

@@ -10,5 +10,8 @@ export const imageStatus: Handler<ImageStatusRequest, ImageStatusResponse> = (en
   const image = engine.images.find(reference);
   if (image === undefined) return { image: undefined, info: {} };
   const { config, layers, manifestDigest, architecture, os } = image;
-  return { image: toImage(image), info: request.verbose ? { info: JSON.stringify({ manifestDigest, architecture, os, config, layers }) } : {} };
+  return {
+    image: toImage(image),
+    info: request.verbose ? { info: JSON.stringify({ manifestDigest, architecture, os, config, layers }) } : {},
+  };
 };

@@ -7,7 +7,8 @@ import { resolveContainerId } from "../resolve-id.ts";
 const MAX_GRACE_SECONDS = 2_147_483n;
 
 export const stopContainer: Handler<StopContainerRequest, StopContainerResponse> = async (engine, request) => {
-  if (request.timeout < 0n) throw new AgentError("invalid-argument", `stop container ${request.containerId}: timeout ${request.timeout} is negative`);
+  if (request.timeout < 0n)
+    throw new AgentError("invalid-argument", `stop container ${request.containerId}: timeout ${request.timeout} is negative`);
   const seconds = request.timeout > MAX_GRACE_SECONDS ? MAX_GRACE_SECONDS : request.timeout;
   await engine.containers.stop(resolveContainerId(engine, request.containerId), Number(seconds) * 1000);
   return {};

@@ -38,7 +38,19 @@ test("a container with no command at all is refused", (t) => {
 });
 
 test("the caller's variables win over the image's, in the image's place", (t) => {
-  t.deepEqual(processEnv({ envs: [["A", "2"], ["B", "x=y"]] }, image, "pod"), ["PATH=/image", "HOSTNAME=pod", "A=2", "B=x=y"]);
+  t.deepEqual(
+    processEnv(
+      {
+        envs: [
+          ["A", "2"],
+          ["B", "x=y"],
+        ],
+      },
+      image,
+      "pod",
+    ),
+    ["PATH=/image", "HOSTNAME=pod", "A=2", "B=x=y"],
+  );
 });
 
 test("a group without a user is refused", (t) => {

@@ -51,7 +51,7 @@ const REFUSED: readonly string[] = [
   "a.example:99999999/x",
   `${"a".repeat(256)}`,
   "x/".repeat(1000),
-  "a".repeat(63) + "b",
+  `${"a".repeat(63)}b`,
 ];
 
 for (const text of REFUSED) {

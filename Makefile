@@ -1,0 +1,115 @@
+# Berth. `make help` lists what there is.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+# Steps with a stamp run once; the rest of a target is in order.
+.NOTPARALLEL:
+
+build := build
+stamps := $(build)/stamps
+native_bin := native/target/x86_64-unknown-linux-gnu/release
+# Last: one of npm's programs has the name of nftables' nft.
+export PATH := $(CURDIR)/$(build)/tools/bin:$(PATH):$(CURDIR)/node_modules/.bin
+
+protos := $(shell find proto -name '*.proto')
+sources := $(shell find src -name '*.ts' -not -path 'src/generated/*')
+native_sources := $(shell find native -path native/target -prune -o \( -name '*.rs' -o -name '*.toml' -o -name Cargo.lock \) -print)
+
+say = @printf '\033[1m==>\033[0m %s\n' "$(1)"
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup-run setup-test
+setup-run:
+	@deploy/setup.sh run
+setup-test:
+	@deploy/setup.sh test
+
+$(stamps)/node-modules: package.json package-lock.json .npmrc
+	$(call say,installs the npm packages of package-lock.json into node_modules)
+	@mkdir -p $(stamps) && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+$(stamps)/generated: $(stamps)/node-modules $(protos)
+	$(call say,generates TypeScript from proto/)
+	@rm -rf src/generated && mkdir -p src/generated
+	@protoc --plugin=node_modules/.bin/protoc-gen-ts_proto --ts_proto_out=src/generated -Iproto --ts_proto_opt=outputServices=grpc-js,esModuleInterop=true,env=node,forceLong=bigint,outputJsonMethods=false,outputPartialMethods=false,exportCommonSymbols=false,useExactTypes=false,importSuffix=.ts,enumsAsLiterals=true,oneof=unions-value $(protos)
+	@touch $@
+
+$(stamps)/native: $(native_sources) $(wildcard proto/berth/native/*.proto)
+	$(call say,builds helper$(comma) shim and demo (Rust; a minute or two the first time))
+	@mkdir -p $(stamps) $(build)/bin && cd native && cargo build --release --locked --quiet
+	@install -m 755 -t $(build)/bin $(native_bin)/berth-helper $(native_bin)/berth-shim
+	@touch $@
+
+$(stamps)/bundle: $(stamps)/generated $(sources) deploy/bundle.ts package.json
+	$(call say,bundles berthd and berth into build/bin)
+	@node deploy/bundle.ts
+	@touch $@
+
+$(build)/demo-image.tar: $(stamps)/native deploy/demo-image.ts
+	$(call say,makes the demo image)
+	@node deploy/demo-image.ts $(native_bin)/berth-demo $@
+
+comma := ,
+
+.PHONY: build
+build: setup-run $(stamps)/native $(stamps)/bundle $(build)/demo-image.tar ## build everything into build/bin
+
+.PHONY: demo
+demo: build ## run a pod of two containers in namespaces of their own, and take it all down
+	@deploy/demo.sh
+
+.PHONY: up
+up: build ## run a node in the foreground with its defaults (root; ends on Ctrl-C, pods go on)
+	@exec $(build)/bin/berthd $(ARGS)
+
+.PHONY: test
+test: setup-test build ## run every check and test (root)
+	@node test/run.ts
+
+.PHONY: test-unit
+test-unit: $(stamps)/generated ## run the unit tests alone
+	@ava
+
+.PHONY: test-integration
+test-integration: setup-test build ## run the tests with real kernel objects alone (root)
+	@node test/run.ts "integration tests"
+
+.PHONY: check
+check: setup-run check-types check-lint check-exports check-clippy check-native-tests ## types, lint, format, unused exports, clippy, cargo tests
+
+.PHONY: check-types
+check-types: $(stamps)/generated
+	@tsc -p .
+
+.PHONY: check-lint
+check-lint: $(stamps)/node-modules
+	@biome ci --error-on-warnings .
+
+.PHONY: check-exports
+check-exports: $(stamps)/generated
+	@knip
+
+.PHONY: check-clippy
+check-clippy:
+	@cd native && cargo fmt --check
+	@cd native && cargo clippy --locked --quiet --all-targets -- -D warnings
+
+.PHONY: check-native-tests
+check-native-tests:
+	@cd native && cargo test --locked --quiet
+
+.PHONY: docs
+docs: $(stamps)/generated ## make docs/configuration.md from the table of settings
+	@node deploy/reference-page.ts docs/configuration.md
+
+.PHONY: format
+format: $(stamps)/node-modules ## format all sources
+	@biome format --write . && cd native && cargo fmt
+
+.PHONY: clean
+clean: ## remove what was built (not what was installed)
+	@rm -rf $(build)/bin $(build)/stamps $(build)/results $(build)/demo-image.tar src/generated native/target

@@ -1,0 +1,92 @@
+// berthd may be killed at any moment: no container notices, no line of a log is lost, no exit code is forgotten.
+import { readFile } from "node:fs/promises";
+import test from "ava";
+import { isRunning } from "../lib/kernel.ts";
+import { TestNode } from "../lib/node.ts";
+import { Pod } from "../lib/pods.ts";
+import { shared } from "../lib/teardown.ts";
+
+const node = shared(test, (t) => TestNode.start(t));
+
+test("after kill -9 the pod is known, its containers run on, and their logs are whole", async (t) => {
+  const pod = await Pod.run(node());
+  const counter = await pod.start("counter", ["sh", "-c", "i=0; while :; do i=$((i+1)); echo line $i; sleep 0.01; done"]);
+  const [address, pid] = [await pod.address(), await counter.pid()];
+  await counter.logged(/ line 5$/);
+  const { log_path } = await counter.status();
+  await node().crash();
+  const linesNow = async (): Promise<number> => (await readFile(log_path, "utf8")).split("\n").length;
+  const atCrash = await linesNow();
+  await node().eventually("lines are written while nobody is there", async () => ((await linesNow()) > atCrash + 20 ? true : undefined));
+  await node().boot();
+  t.is((await pod.status()).status.state, "SANDBOX_READY");
+  t.is(await pod.address(), address);
+  t.is((await counter.status()).state, "CONTAINER_RUNNING");
+  t.is(await counter.pid(), pid);
+  t.is(await counter.output("echo", "alive"), "alive");
+  await counter.stop(0);
+  const numbers = (await counter.log()).map((line) => Number(/^stdout F line (\d+)$/.exec(line)?.[1]));
+  t.true(numbers.length > 10);
+  t.deepEqual(
+    numbers,
+    numbers.map((_number, index) => index + 1),
+  );
+  await pod.remove();
+});
+
+test("exit codes of containers that ended while berthd was away are known after it came back", async (t) => {
+  const pod = await Pod.run(node());
+  const short = await pod.start("short", ["sh", "-c", "sleep 0.3; exit 7"]);
+  const pid = await short.pid();
+  await node().crash();
+  await node().eventually("the process has ended", async () => (isRunning(pid) ? undefined : true));
+  await node().boot();
+  const { exit_code, reason, state } = await short.reached("CONTAINER_EXITED");
+  t.deepEqual({ state, exit_code, reason }, { state: "CONTAINER_EXITED", exit_code: 7, reason: "Error" });
+  await pod.remove();
+});
+
+test("a clean stop of berthd leaves pods alone, and the next start finds them", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"]);
+  const pid = await container.pid();
+  await node().shutdown();
+  t.true(isRunning(pid));
+  await node().boot();
+  t.is((await container.status()).state, "CONTAINER_RUNNING");
+  await pod.remove();
+  t.false(isRunning(pid));
+});
+
+test("a helper that is killed is started again, and pods go on", async (t) => {
+  const pod = await Pod.run(node());
+  const helper = await node().helperPid();
+  process.kill(helper, "SIGKILL");
+  await node().eventually("another helper is there", async () => {
+    const now = await node().helperPid();
+    return now > 0 && now !== helper ? true : undefined;
+  });
+  await node().eventually("it can start a pod", async () =>
+    Pod.run(node()).then(
+      (other) => other.remove().then(() => true),
+      () => undefined,
+    ),
+  );
+  t.is((await pod.status()).status.state, "SANDBOX_READY");
+  await pod.remove();
+});
+
+test("a shim that is killed ends only its own pod", async (t) => {
+  const [lost, other] = [await Pod.run(node()), await Pod.run(node())];
+  const [victim, witness] = [await lost.start("one", ["sleep", "1000"]), await other.start("one", ["sleep", "1000"])];
+  const pid = await victim.pid();
+  process.kill(Number(JSON.parse((await lost.status()).info["info"] ?? "{}").shimPid), "SIGKILL");
+  const { exit_code, reason } = await victim.reached("CONTAINER_EXITED");
+  t.deepEqual({ exit_code, reason }, { exit_code: 137, reason: "ShimLost" });
+  await node().eventually("its pod is not ready", async () =>
+    (await lost.status()).status.state === "SANDBOX_NOTREADY" ? true : undefined,
+  );
+  t.false(isRunning(pid));
+  t.is((await witness.status()).state, "CONTAINER_RUNNING");
+  for (const pod of [lost, other]) await pod.remove();
+});

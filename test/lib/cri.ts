@@ -1,0 +1,53 @@
+// A client of the CRI that knows nothing of our code: it reads the same .proto files by itself. int64 are decimal strings here.
+import { fileURLToPath } from "node:url";
+import { type Client, credentials, loadPackageDefinition, type ServiceClientConstructor, type ServiceError } from "@grpc/grpc-js";
+import { loadSync } from "@grpc/proto-loader";
+
+const PROTO = fileURLToPath(new URL("../../proto", import.meta.url));
+const LOCAL_MAX_BYTES = 40 * 1024 * 1024;
+
+export type Message = Readonly<Record<string, unknown>>;
+
+export const criDefinition = loadSync("cri/runtime/v1/api.proto", {
+  includeDirs: [PROTO],
+  keepCase: true,
+  longs: String,
+  enums: String,
+  defaults: true,
+  oneofs: true,
+});
+
+interface Services {
+  readonly runtime: { readonly v1: { readonly RuntimeService: ServiceClientConstructor; readonly ImageService: ServiceClientConstructor } };
+}
+
+type Method = (request: Message, options: { deadline: number }, done: (failure: ServiceError | null, answer: Message) => void) => void;
+
+export class Cri {
+  readonly #clients: readonly Client[];
+
+  constructor(socketPath: string) {
+    const { RuntimeService, ImageService } = (loadPackageDefinition(criDefinition) as unknown as Services).runtime.v1;
+    const options = { "grpc.max_receive_message_length": LOCAL_MAX_BYTES };
+    this.#clients = [RuntimeService, ImageService].map(
+      (Service) => new Service(`unix:${socketPath}`, credentials.createInsecure(), options),
+    );
+  }
+
+  /** @param name "RunPodSandbox" @throws ServiceError */
+  call<Answer>(name: string, request: Message, timeoutMs = 30_000): Promise<Answer> {
+    return new Promise((resolve, reject) => {
+      const client = this.#clients.find((each) => name in each);
+      if (client === undefined) throw new Error(`the CRI has no call ${name}`);
+      const method = (client as unknown as Record<string, Method>)[name];
+      method?.call(client, request, { deadline: Date.now() + timeoutMs }, (failure, answer) => {
+        if (failure === null) resolve(answer as Answer);
+        else reject(failure);
+      });
+    });
+  }
+
+  close(): void {
+    for (const client of this.#clients) client.close();
+  }
+}

@@ -1,0 +1,166 @@
+// A whole node for a test: the built berthd with its helper and shims below a folder of its own, a real registry, and images in
+// it. The network namespace is the test run's own, so bridges, rules and sysctls touch nobody else's.
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { busyboxImage } from "./busybox-image.ts";
+import { Cri } from "./cri.ts";
+import { DockerRegistry } from "./registry.ts";
+import type { Teardown } from "./teardown.ts";
+
+const programs = process.env["BERTH_BIN"] ?? fileURLToPath(new URL("../../build/bin", import.meta.url));
+
+const PATIENCE_MS = 20_000;
+const LOOK_AGAIN_MS = 10;
+
+export interface NodeOptions {
+  /** more of berthd's command line */
+  readonly flags?: readonly string[];
+  /** a registry, and the image of `TestNode.image` pulled from it */
+  readonly withImage?: boolean;
+}
+
+export class TestNode {
+  readonly folder: string;
+  readonly cri: Cri;
+  readonly #flags: readonly string[];
+  #registry: DockerRegistry | undefined;
+  #child: ChildProcess | undefined;
+  #log = "";
+
+  private constructor(folder: string, flags: readonly string[]) {
+    this.folder = folder;
+    this.cri = new Cri(this.socket);
+    this.#flags = flags;
+  }
+
+  static async start(t: Teardown, options: NodeOptions = {}): Promise<TestNode> {
+    const node = new TestNode(await mkdtemp(join(tmpdir(), "berth-")), options.flags ?? []);
+    t.teardown(() => node.#end());
+    await mkdir(node.logs);
+    await node.boot();
+    if (options.withImage ?? true) {
+      node.#registry = await DockerRegistry.start(t);
+      await node.registry.push("test/busybox", "1", await busyboxImage());
+      await node.cri.call("PullImage", { image: { image: node.image } });
+    }
+    return node;
+  }
+
+  get root(): string {
+    return join(this.folder, "lib");
+  }
+
+  get state(): string {
+    return join(this.folder, "run");
+  }
+
+  get socket(): string {
+    return join(this.state, "berth.sock");
+  }
+
+  get logs(): string {
+    return join(this.folder, "logs");
+  }
+
+  get registryConfigDir(): string {
+    return join(this.folder, "certs.d");
+  }
+
+  get registry(): DockerRegistry {
+    if (this.#registry === undefined) throw new Error("this node has no registry");
+    return this.#registry;
+  }
+
+  /** busybox with its applets, and berth-demo. */
+  get image(): string {
+    return `${this.registry.address}/test/busybox:1`;
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0;
+  }
+
+  /** All that berthd and its helper have logged since the last start. */
+  get log(): string {
+    return this.#log;
+  }
+
+  /** Starts berthd, and waits until it serves. */
+  async boot(): Promise<void> {
+    const program = join(programs, "berthd");
+    if (!existsSync(program)) throw new Error(`${program} is not there: build first`);
+    const folders = ["--root", this.root, "--state", this.state, "--registry-config-dir", this.registryConfigDir];
+    const child = spawn(program, [...folders, ...this.#flags], { stdio: ["ignore", "ignore", "pipe"] });
+    this.#child = child;
+    this.#log = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.#log += text;
+    });
+    await this.eventually("berthd serves", async () => {
+      if (child.exitCode !== null) throw new Error(`berthd ended with ${child.exitCode}: ${this.#log}`);
+      return await this.cri.call("Version", {}, 1000).then(
+        () => true,
+        () => undefined,
+      );
+    });
+  }
+
+  /** SIGTERM, and waits for its end. */
+  async shutdown(): Promise<void> {
+    await this.#signal("SIGTERM");
+  }
+
+  /** kill -9: nothing is told to end. */
+  async crash(): Promise<void> {
+    await this.#signal("SIGKILL");
+  }
+
+  /** Looks again and again until `look` gives something. @throws when it takes over 20 s, or what `look` throws */
+  async eventually<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+    for (const deadline = performance.now() + PATIENCE_MS; ; ) {
+      const found = await look();
+      if (found !== undefined) return found;
+      if (performance.now() > deadline) throw new Error(`waited ${PATIENCE_MS} ms in vain until ${what}\n${this.#log.slice(-4000)}`);
+      await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    }
+  }
+
+  /** Eight digits in the names of all kernel objects of this node. */
+  async instanceId(): Promise<string> {
+    const { info } = await this.cri.call<{ info: Record<string, string> }>("Status", { verbose: true });
+    return String(JSON.parse(info["config"] ?? "{}").instanceId);
+  }
+
+  async helperPid(): Promise<number> {
+    const children = await readFile(`/proc/${this.pid}/task/${this.pid}/children`, "utf8");
+    return Number(children.trim().split(" ")[0]);
+  }
+
+  /** Makes a registry's name lead to this node's registry. */
+  async mirror(name: string): Promise<void> {
+    await mkdir(join(this.registryConfigDir, name), { recursive: true });
+    await writeFile(join(this.registryConfigDir, name, "hosts.toml"), `[host."http://${this.registry.address}"]\n`);
+  }
+
+  async #signal(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#child;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once("exit", resolve));
+    child.kill(signal);
+    await gone;
+  }
+
+  /** Takes all pods away in order; what is left after that is for the test run's last look to find. */
+  async #end(): Promise<void> {
+    if (this.#child?.exitCode !== null || this.#child.signalCode !== null) await this.boot();
+    const { items } = await this.cri.call<{ items: readonly { id: string }[] }>("ListPodSandbox", {});
+    for (const { id } of items) await this.cri.call("RemovePodSandbox", { pod_sandbox_id: id });
+    await this.shutdown();
+    this.cri.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}

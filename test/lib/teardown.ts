@@ -1,0 +1,22 @@
+// Who takes away what a test has made: the test itself at its end, or all tests of a file at theirs.
+import type { TestFn } from "ava";
+
+export interface Teardown {
+  teardown(step: () => Promise<void> | void): void;
+}
+
+/** Something that all tests of a file share: made before the first, taken away after the last. */
+export function shared<T>(test: TestFn, make: (t: Teardown) => Promise<T>): () => T {
+  const steps: (() => Promise<void> | void)[] = [];
+  let made: T | undefined;
+  test.before(async () => {
+    made = await make({ teardown: (step) => steps.unshift(step) });
+  });
+  test.after.always(async () => {
+    for (const step of steps) await step();
+  });
+  return () => {
+    if (made === undefined) throw new Error("what the tests of this file share was not made");
+    return made;
+  };
+}
