@@ -11,7 +11,9 @@ import { Cri } from "./cri.ts";
 import { DockerRegistry } from "./registry.ts";
 import type { Teardown } from "./teardown.ts";
 
-const programs = process.env["BERTH_BIN"] ?? fileURLToPath(new URL("../../build/bin", import.meta.url));
+export const programs = process.env["BERTH_BIN"] ?? fileURLToPath(new URL("../../build/bin", import.meta.url));
+/** An archive with the image of the demo. */
+export const demoImage = process.env["BERTH_DEMO_IMAGE"] ?? fileURLToPath(new URL("../../build/demo-image.tar", import.meta.url));
 
 const PATIENCE_MS = 20_000;
 const LOOK_AGAIN_MS = 10;
