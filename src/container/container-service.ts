@@ -4,15 +4,18 @@ import type { ContainerId, SandboxId } from "../base/ids.ts";
 import { CallsInFlight } from "../base/join-calls.ts";
 import { KeyedLock } from "../base/keyed-lock.ts";
 import type { ExecOutcome } from "../native-client/shim.ts";
+import type { Resources } from "../sandbox/records.ts";
 import type { ContainerContext } from "./context.ts";
 import { createContainer } from "./create-container.ts";
 import { execSync } from "./exec-sync.ts";
 import { ExitWaiters } from "./exit-waiters.ts";
 import type { ContainerConfig, ContainerRecord } from "./records.ts";
 import { removeContainer } from "./remove-container.ts";
+import { reopenLog } from "./reopen-log.ts";
 import { ContainersOfSandbox } from "./sandbox-contents.ts";
 import { startContainer } from "./start-container.ts";
 import { stopContainer } from "./stop-container.ts";
+import { updateResources } from "./update-resources.ts";
 
 export type ContainerOptions = Omit<ContainerContext, "records" | "lock" | "exits">;
 
@@ -63,6 +66,15 @@ export class ContainerService {
 
   execSync(id: ContainerId, command: readonly string[], timeoutSeconds: bigint): Promise<ExecOutcome> {
     return execSync(this.#context, (each) => this.get(each), id, command, timeoutSeconds);
+  }
+
+  reopenLog(id: ContainerId): Promise<void> {
+    return reopenLog(this.#context, (each) => this.get(each), id);
+  }
+
+  /** @param change what is absent stays as it is */
+  updateResources(id: ContainerId, change: Partial<Resources>): Promise<void> {
+    return updateResources(this.#context, (each) => this.get(each), id, change);
   }
 
   /** Containers as the CRI shows them: those that were created, until they are removed. */

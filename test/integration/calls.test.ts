@@ -15,11 +15,8 @@ const NOT_BUILT = [
   "ListMetricDescriptors",
   "ListPodSandboxMetrics",
   "PortForward",
-  "ReopenContainerLog",
   "RestorePod",
-  "UpdateContainerResources",
   "UpdatePodSandboxResources",
-  "UpdateRuntimeConfig",
 ];
 
 const methods = ["runtime.v1.RuntimeService", "runtime.v1.ImageService"].flatMap((service) =>

@@ -58,6 +58,37 @@ test("the pod's own limits are on the pod's cgroup, above those of its container
   await pod.remove();
 });
 
+test("limits change while the container runs, and before it is started", async (t) => {
+  const pod = await Pod.run(node());
+  const update = (id: string, linux: object) => node().cri.call("UpdateContainerResources", { container_id: id, linux });
+  const resources = { memory_limit_in_bytes: 64 * MIB, cpu_quota: 50_000, cpu_period: 100_000 };
+  const running = await pod.start("running", ["sleep", "1000"], { linux: { resources } });
+  await update(running.id, { memory_limit_in_bytes: 96 * MIB, cpu_quota: 20_000, cpu_period: 100_000, unified: { "pids.max": "7" } });
+  const path = await running.cgroupPath();
+  t.is(cgroupFile(path, "memory", "memory.limit_in_bytes", "memory.max"), String(96 * MIB));
+  t.is(cgroupFile(path, "cpu", "cpu.cfs_quota_us", "cpu.max").split(" ")[0], "20000");
+  t.is(cgroupFile(path, "pids", "pids.max", "pids.max"), "7");
+  const { status } = await node().cri.call<{ status: { resources: { linux: Record<string, string> } } }>("ContainerStatus", {
+    container_id: running.id,
+  });
+  t.is(status.resources.linux["memory_limit_in_bytes"], String(96 * MIB));
+
+  const created = await pod.create("created", ["sleep", "1000"], { linux: { resources } });
+  await update(created.id, { memory_limit_in_bytes: 48 * MIB });
+  await created.start();
+  t.is(cgroupFile(await created.cgroupPath(), "memory", "memory.limit_in_bytes", "memory.max"), String(48 * MIB));
+  await pod.remove();
+});
+
+test("an update that the kernel refuses changes nothing", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"], { linux: { resources: { memory_limit_in_bytes: 64 * MIB } } });
+  const linux = { memory_limit_in_bytes: 32 * MIB, cpuset_cpus: "4000" };
+  await t.throwsAsync(node().cri.call("UpdateContainerResources", { container_id: container.id, linux }));
+  t.is(cgroupFile(await container.cgroupPath(), "memory", "memory.limit_in_bytes", "memory.max"), String(64 * MIB));
+  await pod.remove();
+});
+
 test("a container over its memory ends with 137 and OOMKilled", async (t) => {
   const pod = await Pod.run(node());
   const container = await pod.start("hungry", ["dd", "if=/dev/zero", "of=/dev/null", "bs=40M", "count=1"], {

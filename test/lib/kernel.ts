@@ -46,6 +46,28 @@ export function kernelObjects(): string[] {
   ].sort();
 }
 
+/** What one node has in this kernel beside itself: of its instance id, below its folder, and in our network namespace. */
+export function kernelObjectsOf(folder: string, instanceId: string): string[] {
+  const mine = kernelObjects().filter(
+    (line) => !/^(process|cgroup|mount|sysctl) /.test(line) || line.includes(instanceId) || line.includes(folder),
+  );
+  return [...mine, ...processesThatSee(folder).map((pid) => `process ${pid} sees ${folder}`)].sort();
+}
+
+/** Processes with a mount below the folder: a pod's shim and its containers are among them. */
+function processesThatSee(folder: string): number[] {
+  return readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/mountinfo`, "utf8").includes(folder);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
 function processes(): string[] {
   const found: string[] = [];
   for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {

@@ -14,6 +14,8 @@ pub enum CgroupError {
     Write { file: PathBuf, value: String, source: io::Error },
     /// A limit that no kernel takes.
     Limit { name: &'static str, value: i64 },
+    /// A name that is no file of a cgroup.
+    File(String),
     /// Processes were left when the time was up.
     NotEmpty { path: PathBuf, pids: Vec<i32> },
 }
@@ -25,7 +27,7 @@ impl CgroupError {
 
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Path(_) | Self::Limit { .. } => ErrorKind::InvalidArgument,
+            Self::Path(_) | Self::File(_) | Self::Limit { .. } => ErrorKind::InvalidArgument,
             Self::NotMounted => ErrorKind::FailedPrecondition,
             Self::NotEmpty { .. } => ErrorKind::DeadlineExceeded,
             Self::Io { source, .. } | Self::Write { source, .. } => match source.kind() {
@@ -46,6 +48,7 @@ impl fmt::Display for CgroupError {
             Self::Path(path) => {
                 write!(f, "read cgroup path {path:?}: it is not absolute and free of \".\", \"..\" and empty parts")
             }
+            Self::File(name) => write!(f, "read cgroup file {name:?}: it is no name of a file and a value of one line"),
             Self::NotMounted => write!(f, "find cgroups: no hierarchy is mounted"),
             Self::Io { doing, path, source } => write!(f, "{doing} {}: {source}", path.display()),
             Self::Write { file, value, source } => write!(f, "write {value:?} to {}: {source}", file.display()),

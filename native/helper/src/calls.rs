@@ -103,6 +103,7 @@ pub fn limits(limits: CgroupLimits) -> Limits {
         pids: limits.pids,
         cpuset_cpus: some(limits.cpuset_cpus),
         cpuset_mems: some(limits.cpuset_mems),
+        unified: limits.unified.into_iter().collect(),
     }
 }
 

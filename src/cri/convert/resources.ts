@@ -19,6 +19,13 @@ export function toResources(proto: LinuxContainerResources | undefined): Resourc
   };
 }
 
+/** What an update names; zero and "" leave a limit as it is. */
+export function toResourcesChange(proto: LinuxContainerResources): Partial<Resources> {
+  const { unified, oomScoreAdj, ...limits } = toResources(proto);
+  const named = Object.entries(limits).filter(([, value]) => value !== 0n && value !== "");
+  return { ...Object.fromEntries(named), unified, ...(oomScoreAdj === 0 ? {} : { oomScoreAdj }) };
+}
+
 export function fromResources(resources: Resources): LinuxContainerResources {
   return {
     cpuPeriod: resources.cpuPeriodMicros ?? 0n,

@@ -14,12 +14,15 @@ import { podSandboxStats } from "./pod-sandbox-stats.ts";
 import { podSandboxStatus } from "./pod-sandbox-status.ts";
 import { removeContainer } from "./remove-container.ts";
 import { removePodSandbox } from "./remove-pod-sandbox.ts";
+import { reopenContainerLog } from "./reopen-container-log.ts";
 import { runPodSandbox } from "./run-pod-sandbox.ts";
 import { runtimeConfig } from "./runtime-config.ts";
 import { startContainer } from "./start-container.ts";
 import { status } from "./status.ts";
 import { stopContainer } from "./stop-container.ts";
 import { stopPodSandbox } from "./stop-pod-sandbox.ts";
+import { updateContainerResources } from "./update-container-resources.ts";
+import { updateRuntimeConfig } from "./update-runtime-config.ts";
 import { version } from "./version.ts";
 
 export function runtimeService(edge: Edge): UntypedServiceImplementation {
@@ -39,6 +42,9 @@ export function runtimeService(edge: Edge): UntypedServiceImplementation {
     listContainers: edge.unary("ListContainers", listContainers),
     containerStatus: edge.unary("ContainerStatus", containerStatus),
     execSync: edge.unary("ExecSync", execSync),
+    reopenContainerLog: edge.unary("ReopenContainerLog", reopenContainerLog),
+    updateContainerResources: edge.unary("UpdateContainerResources", updateContainerResources),
+    updateRuntimeConfig: edge.unary("UpdateRuntimeConfig", updateRuntimeConfig),
     containerStats: edge.unary("ContainerStats", containerStats),
     listContainerStats: edge.unary("ListContainerStats", listContainerStats),
     podSandboxStats: edge.unary("PodSandboxStats", podSandboxStats),
