@@ -32,7 +32,9 @@ const ofCargo = (output: string): Counts => ({
   failed: sum(output, /^test result: .*?(\d+) failed/gm) + sum(output, /^test result: .*?(\d+) ignored/gm),
 });
 
-const IN_NAMESPACES = ["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"];
+// Mounts are shared among the run's own mount namespaces, as on a host with systemd, and private towards the machine.
+const SET_UP = 'mount --make-rshared / && ip link set lo up && exec "$@"';
+const IN_NAMESPACES = ["unshare", "--mount", "--net", "--propagation", "private", "sh", "-c", SET_UP, "sh"];
 
 const STEPS: readonly Step[] = [
   { name: "types", command: ["make", "--no-print-directory", "check-types"] },

@@ -4,11 +4,16 @@ import { AgentError, kindOf, wrap } from "../base/errors.ts";
 import type { ContainerId } from "../base/ids.ts";
 import type { ContainerContext } from "./context.ts";
 import { unknownExit, withExit } from "./exit.ts";
+import type { ContainerRecord } from "./records.ts";
+import { hears, signalNumber } from "./stop-signal.ts";
 
 const SIGTERM = constants.signals.SIGTERM;
 const SIGKILL = constants.signals.SIGKILL;
 // A process that outlives SIGKILL for so long sits in the kernel; the caller should hear of it and try again.
 const KILL_WAIT_MS = 30_000;
+// A program that has no handler so long after its start means to have none.
+const HANDLER_WAIT_NANOS = 2_000_000_000n;
+const HANDLER_LOOK_MS = 10;
 
 /** @param graceMs how long the process may take to end by itself; 0 kills at once */
 export async function stopContainer(context: ContainerContext, id: ContainerId, graceMs: number): Promise<void> {
@@ -29,6 +34,7 @@ async function signalAndWait(context: ContainerContext, id: ContainerId, signal:
     if (container?.state !== "running") return undefined;
     const exited = context.exits.wait(id, timeoutMs);
     const shim = context.sandboxes.findShim(container.sandboxId);
+    await handlerIsThere(context, container, signal, timeoutMs);
     // Without a shim its loss is being settled, which records the exit.
     await shim?.signal(id, signal).catch((failure: unknown) => {
       if (kindOf(failure) !== "not-found") throw failure;
@@ -36,6 +42,16 @@ async function signalAndWait(context: ContainerContext, id: ContainerId, signal:
     return { exited };
   });
   return waiting === undefined || (await waiting.exited);
+}
+
+/** A stop may come before a program that was just started can hear it. */
+async function handlerIsThere(context: ContainerContext, container: ContainerRecord, signal: number, timeoutMs: number): Promise<void> {
+  const isFirstOfNamespace = container.config.security.pid === "container";
+  const deadline = performance.now() + timeoutMs;
+  while (isFirstOfNamespace && context.clock.nowNanos() - container.startedAtNanos < HANDLER_WAIT_NANOS && performance.now() < deadline) {
+    if (await hears(container.pid, signal)) return;
+    await new Promise((resolve) => setTimeout(resolve, HANDLER_LOOK_MS));
+  }
 }
 
 async function settleUnknown(context: ContainerContext, id: ContainerId): Promise<void> {
@@ -50,12 +66,4 @@ function stopSignal(context: ContainerContext, id: ContainerId): number {
   const container = context.records.get(id);
   const name = container === undefined ? "" : context.images.get(container.imageId).config.stopSignal;
   return name === "" ? SIGTERM : signalNumber(name);
-}
-
-/** An image's stop signal, "SIGQUIT", "QUIT" or "3"; one that does not exist is as if none were named. */
-export function signalNumber(name: string): number {
-  if (/^\d{1,2}$/.test(name)) return Number(name) >= 1 && Number(name) <= 64 ? Number(name) : SIGTERM;
-  const full = name.startsWith("SIG") ? name : `SIG${name}`;
-  const numbers: Readonly<Record<string, number>> = constants.signals;
-  return numbers[full] ?? SIGTERM;
 }

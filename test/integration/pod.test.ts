@@ -122,6 +122,17 @@ test("stopping and removing what is not there is success", async (t) => {
   await t.notThrowsAsync(node().cri.call("RemovePodSandbox", { pod_sandbox_id: missing }));
 });
 
+test("a stop that comes right after the start is heard", async (t) => {
+  const pod = await Pod.run(node());
+  for (let round = 0; round < 5; round++) {
+    const name = `round-${round}`;
+    const container = await pod.start(name, ["sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.05; done"]);
+    await container.stop(30);
+    t.is((await container.status()).exit_code, 5);
+  }
+  await pod.remove();
+});
+
 test("a process that ignores the stop signal is killed after its grace period", async (t) => {
   const pod = await Pod.run(node());
   const container = await pod.start("stubborn", ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"]);

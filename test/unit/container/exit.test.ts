@@ -1,6 +1,5 @@
 import test from "ava";
 import { processExit, shimLost, startError } from "../../../src/container/exit.ts";
-import { signalNumber } from "../../../src/container/stop-container.ts";
 
 test("exits have the reasons that controllers look for", (t) => {
   t.is(processExit(0, false, 1n).reason, "Completed");
@@ -8,8 +7,4 @@ test("exits have the reasons that controllers look for", (t) => {
   t.is(processExit(137, true, 1n).reason, "OOMKilled");
   t.like(startError("no such file", 1n), { exitCode: 128, reason: "StartError" });
   t.like(shimLost(1n), { exitCode: 137, reason: "ShimLost" });
-});
-
-test("an image may name its stop signal in three ways, and a wrong one is as none", (t) => {
-  t.deepEqual(["SIGQUIT", "QUIT", "3", "SIGNOPE", "99"].map(signalNumber), [3, 3, 3, 15, 15]);
 });
