@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
 import { AgentError, messageOf } from "../base/errors.ts";
+import { EventRing } from "../base/event-ring.ts";
 import { type Log, openLog } from "../base/log.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Config } from "../config/table.ts";
@@ -16,12 +17,16 @@ import { ImageService } from "../image/image-service.ts";
 import { HelperClient } from "../native-client/helper.ts";
 import { HelperProcess } from "../native-client/helper-process.ts";
 import { NetworkService } from "../network/network-service.ts";
+import type { LifecycleEvents } from "../sandbox/events.ts";
 import { SandboxService } from "../sandbox/sandbox-service.ts";
 import { type NodeInfo, readNodeInfo } from "../stats/node-info.ts";
 import { UsageService } from "../stats/usage-service.ts";
 import { Store } from "../store/store.ts";
 import { bootId, findProgram, findRuntimes, readNodeFacts } from "./node-facts.ts";
 import { VERSION } from "./version.ts";
+
+// A pod's whole life is eight of them or so.
+const KEPT_EVENTS = 4096;
 
 interface Node {
   readonly engine: Engine;
@@ -52,7 +57,8 @@ async function startNode(config: Config, log: Log): Promise<Node> {
   const helperProcess = config.manageHelper ? new HelperProcess(helperOptions(config, log), client) : undefined;
   const hello = helperProcess === undefined ? await client.hello() : await helperProcess.ensure();
   const clock = systemClock();
-  const shared = { store, helper: client, log, clock };
+  const events: LifecycleEvents = new EventRing(KEPT_EVENTS);
+  const shared = { store, helper: client, log, clock, events };
   const network = new NetworkService({ ...shared, instanceId, bridge: config.bridge, podSubnet: config.podSubnet, mtu: config.networkMtu });
   const images = await ImageService.open({ ...shared, root: config.root, registryConfigDir: config.registryConfigDir });
   const sandboxes = new SandboxService({
@@ -84,6 +90,8 @@ async function startNode(config: Config, log: Log): Promise<Node> {
     containers,
     images,
     network,
+    events,
+    nowNanos: () => clock.nowNanos(),
     usage: new UsageService(client, network),
     runtimeProblem: () => (runtimes.has("") ? undefined : "neither crun nor runc is installed"),
     handlers: new Set(["", ...runtimes.keys()]),

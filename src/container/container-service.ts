@@ -7,6 +7,7 @@ import type { ExecOutcome } from "../native-client/shim.ts";
 import type { Resources } from "../sandbox/records.ts";
 import type { ContainerContext } from "./context.ts";
 import { createContainer } from "./create-container.ts";
+import { containerEventTypes } from "./events.ts";
 import { execSync } from "./exec-sync.ts";
 import { ExitWaiters } from "./exit-waiters.ts";
 import type { ContainerConfig, ContainerRecord } from "./records.ts";
@@ -25,9 +26,18 @@ export class ContainerService {
   readonly #starting = new CallsInFlight<void>();
 
   constructor(options: ContainerOptions) {
+    const records = options.store.collection<ContainerRecord>("container");
+    records.watch((before, after) => {
+      const container = after ?? before;
+      const sandbox = container === undefined ? undefined : options.sandboxes.find(container.sandboxId);
+      if (container === undefined || sandbox === undefined) return;
+      for (const type of containerEventTypes(before, after)) {
+        options.events.append({ type, id: container.id, sandbox, atNanos: options.clock.nowNanos() });
+      }
+    });
     this.#context = {
       ...options,
-      records: options.store.collection<ContainerRecord>("container"),
+      records,
       lock: new KeyedLock(),
       exits: new ExitWaiters(),
     };
@@ -80,6 +90,11 @@ export class ContainerService {
   /** Containers as the CRI shows them: those that were created, until they are removed. */
   list(): ContainerRecord[] {
     return [...this.#context.records.values()].filter((container) => container.state !== "planned");
+  }
+
+  /** Oldest first. */
+  ofSandbox(sandboxId: SandboxId): ContainerRecord[] {
+    return this.list().filter((container) => container.sandboxId === sandboxId);
   }
 
   /** @throws AgentError not-found */

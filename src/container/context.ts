@@ -5,6 +5,7 @@ import type { KeyedLock } from "../base/keyed-lock.ts";
 import type { Log } from "../base/log.ts";
 import type { ImageService } from "../image/image-service.ts";
 import type { Helper } from "../native-client/helper.ts";
+import type { LifecycleEvents } from "../sandbox/events.ts";
 import type { SandboxService } from "../sandbox/sandbox-service.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Store } from "../store/store.ts";
@@ -21,6 +22,7 @@ export interface ContainerContext {
   readonly lock: KeyedLock;
   readonly exits: ExitWaiters;
   readonly clock: Clock;
+  readonly events: LifecycleEvents;
   readonly log: Log;
   readonly node: NodeFacts;
   /** --root */

@@ -1,5 +1,12 @@
 // One wrapper round every call: ready gate, request id, timing, log, error → status.
-import type { handleClientStreamingCall, handleUnaryCall, ServerErrorResponse, ServerReadableStream, ServerUnaryCall } from "@grpc/grpc-js";
+import { type EventEmitter, once } from "node:events";
+import {
+  type handleClientStreamingCall,
+  type handleServerStreamingCall,
+  type handleUnaryCall,
+  Metadata,
+  type ServerErrorResponse,
+} from "@grpc/grpc-js";
 import { AgentError, kindOf, messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { Engine } from "./engine.ts";
@@ -16,6 +23,8 @@ export type StreamHandler<Request, Response> = (
   requests: AsyncIterable<Request>,
   context: CallContext,
 ) => Promise<Response>;
+
+export type ServerStreamHandler<Request, Response> = (engine: Engine, request: Request, context: CallContext) => AsyncIterable<Response>;
 
 // Calls that pollers make many times a minute; their successes would drown the log.
 const POLLED = new Set([
@@ -36,6 +45,7 @@ export class Edge {
   readonly #log: Log;
   readonly #engine: Promise<Engine>;
   #lastRequestId = 0;
+  readonly #ending = new AbortController();
   #inFlight = 0;
   #idle: (() => void) | undefined;
 
@@ -63,6 +73,37 @@ export class Edge {
     };
   }
 
+  /** What the client does not read in time waits here, in the handler, and not in memory. */
+  serverStream<Request, Response>(
+    name: string,
+    handler: ServerStreamHandler<Request, Response>,
+  ): handleServerStreamingCall<Request, Response> {
+    return (call) => {
+      const send = async (engine: Engine, context: CallContext): Promise<void> => {
+        const signal = AbortSignal.any([context.signal, this.#ending.signal]);
+        const responses = handler(engine, call.request, { signal })[Symbol.asyncIterator]();
+        let next = responses.next();
+        // Tells the client, before anything has happened, that from now on it misses nothing.
+        call.sendMetadata(new Metadata());
+        for (let { done, value } = await next; done !== true; { done, value } = await next) {
+          // Who has gone away reads nothing more, and that is the end of it.
+          if (!call.write(value)) await once(call, "drain", { signal }).catch(() => {});
+          if (signal.aborted) return;
+          next = responses.next();
+        }
+      };
+      void this.#run(name, call, send).then(
+        () => call.end(),
+        (failure: unknown) => call.emit("error", asServerError(failure)),
+      );
+    };
+  }
+
+  /** Ends streams that would go on for ever. */
+  endStreams(): void {
+    this.#ending.abort(new AgentError("unavailable", "berthd is stopping"));
+  }
+
   /** Resolves when no call is being worked on. */
   async drained(): Promise<void> {
     if (this.#inFlight === 0) return;
@@ -71,11 +112,7 @@ export class Edge {
     });
   }
 
-  async #run<Q, S, T>(
-    name: string,
-    call: ServerUnaryCall<Q, S> | ServerReadableStream<Q, S>,
-    work: (engine: Engine, context: CallContext) => Promise<T>,
-  ): Promise<T> {
+  async #run<T>(name: string, call: EventEmitter, work: (engine: Engine, context: CallContext) => Promise<T>): Promise<T> {
     const requestId = ++this.#lastRequestId;
     const startedAtMs = performance.now();
     const abort = new AbortController();

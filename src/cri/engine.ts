@@ -2,6 +2,7 @@
 import type { ContainerService } from "../container/container-service.ts";
 import type { ImageService } from "../image/image-service.ts";
 import type { NetworkService } from "../network/network-service.ts";
+import type { LifecycleEvents } from "../sandbox/events.ts";
 import type { SandboxService } from "../sandbox/sandbox-service.ts";
 import type { UsageService } from "../stats/usage-service.ts";
 
@@ -12,6 +13,8 @@ export interface Engine {
   readonly images: ImageService;
   readonly network: NetworkService;
   readonly usage: UsageService;
+  readonly events: LifecycleEvents;
+  readonly nowNanos: () => bigint;
   /** Why containers can't be run now; undefined when they can. */
   readonly runtimeProblem: () => string | undefined;
   /** Runtime handlers by name, "" the default. */

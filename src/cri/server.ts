@@ -45,6 +45,7 @@ export async function serve(socketPath: string, mode: number, edge: Edge): Promi
   await chmod(socketPath, mode);
   return {
     async stop() {
+      edge.endStreams();
       const closed = new Promise<void>((resolve) => server.tryShutdown(() => resolve()));
       const late = setTimeout(() => server.forceShutdown(), DRAIN_MS);
       await closed;

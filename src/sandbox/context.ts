@@ -10,6 +10,7 @@ import type { NetworkService } from "../network/network-service.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Store } from "../store/store.ts";
 import type { SandboxContents } from "./contents.ts";
+import type { LifecycleEvents } from "./events.ts";
 import type { SandboxRecord } from "./records.ts";
 import type { Shims } from "./shims.ts";
 
@@ -21,6 +22,7 @@ export interface SandboxContext {
   readonly shims: Shims;
   readonly lock: KeyedLock;
   readonly clock: Clock;
+  readonly events: LifecycleEvents;
   readonly log: Log;
   readonly bootId: string;
   /** --state */

@@ -6,6 +6,7 @@ import { KeyedLock } from "../base/keyed-lock.ts";
 import type { ShimClient } from "../native-client/shim.ts";
 import type { SandboxContents } from "./contents.ts";
 import type { SandboxContext } from "./context.ts";
+import { sandboxEventTypes } from "./events.ts";
 import { recoverSandboxes, settleLost } from "./recover-sandbox.ts";
 import { type SandboxConfig, type SandboxRecord, sandboxKey } from "./records.ts";
 import { runSandbox } from "./run-sandbox.ts";
@@ -26,9 +27,17 @@ export class SandboxService {
       exited: (sandboxId, container) => this.#requireContents().exited(sandboxId, container),
       disconnected: (sandboxId) => void this.#disconnected(sandboxId),
     });
+    const records = options.store.collection<SandboxRecord>("sandbox");
+    records.watch((before, after) => {
+      const sandbox = after ?? before;
+      if (sandbox === undefined) return;
+      for (const type of sandboxEventTypes(before, after)) {
+        options.events.append({ type, id: sandbox.id, sandbox, atNanos: options.clock.nowNanos() });
+      }
+    });
     this.#context = {
       ...options,
-      records: options.store.collection<SandboxRecord>("sandbox"),
+      records,
       shims,
       lock: new KeyedLock(),
       contents: () => this.#requireContents(),
@@ -85,6 +94,10 @@ export class SandboxService {
     const sandbox = this.#context.records.get(id);
     if (sandbox === undefined || sandbox.state === "planned") throw new AgentError("not-found", `find pod sandbox: no pod has id ${id}`);
     return sandbox;
+  }
+
+  find(id: SandboxId): SandboxRecord | undefined {
+    return this.#context.records.get(id);
   }
 
   /** The shim of a ready sandbox. @throws AgentError failed-precondition when it is not ready */

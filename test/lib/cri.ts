@@ -1,6 +1,13 @@
 // A client of the CRI that knows nothing of our code: it reads the same .proto files by itself. int64 are decimal strings here.
 import { fileURLToPath } from "node:url";
-import { type Client, credentials, loadPackageDefinition, type ServiceClientConstructor, type ServiceError } from "@grpc/grpc-js";
+import {
+  type Client,
+  type ClientReadableStream,
+  credentials,
+  loadPackageDefinition,
+  type ServiceClientConstructor,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
 
 const PROTO = fileURLToPath(new URL("../../proto", import.meta.url));
@@ -22,6 +29,8 @@ interface Services {
 }
 
 type Method = (request: Message, options: { deadline: number }, done: (failure: ServiceError | null, answer: Message) => void) => void;
+
+type StreamMethod = (request: Message) => ClientReadableStream<Message>;
 
 export class Cri {
   readonly #clients: readonly Client[];
@@ -45,6 +54,18 @@ export class Cri {
         else reject(failure);
       });
     });
+  }
+
+  /** A call that answers again and again. `ready` resolves when the node has begun to answer. */
+  stream(name: string, request: Message, take: (answer: Message) => void): { readonly ready: Promise<void>; end(): void } {
+    const client = this.#clients.find((each) => name in each) as unknown as Record<string, StreamMethod>;
+    const call = client[name]?.call(client, request);
+    if (call === undefined) throw new Error(`the CRI has no call ${name}`);
+    call.on("data", take);
+    // Its end is no news to who ends it.
+    call.on("error", () => {});
+    const ready = new Promise<void>((resolve) => call.once("metadata", () => resolve()));
+    return { ready, end: () => call.cancel() };
   }
 
   close(): void {

@@ -2,12 +2,14 @@
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { BerthServer } from "../../generated/berth/v1/berth.ts";
 import type { Edge } from "../edge.ts";
+import { events } from "./events.ts";
 import { loadImage } from "./load-image.ts";
 import { timeline } from "./timeline.ts";
 
 export function berthService(edge: Edge): UntypedServiceImplementation {
   return {
     loadImage: edge.clientStream("LoadImage", loadImage),
+    events: edge.serverStream("Events", events),
     timeline: edge.unary("Timeline", timeline),
   } satisfies Partial<BerthServer>;
 }

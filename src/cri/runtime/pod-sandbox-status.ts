@@ -1,7 +1,15 @@
-import type { PodSandboxStatusRequest, PodSandboxStatusResponse } from "../../generated/cri/runtime/v1/api.ts";
+import type { ContainerStatus, PodSandboxStatusRequest, PodSandboxStatusResponse } from "../../generated/cri/runtime/v1/api.ts";
+import type { SandboxRecord } from "../../sandbox/records.ts";
+import { toContainerStatus } from "../convert/container-status.ts";
 import { toPodSandboxStatus } from "../convert/sandbox-status.ts";
 import type { Handler } from "../edge.ts";
+import type { Engine } from "../engine.ts";
 import { resolveSandboxId } from "../resolve-id.ts";
+
+export const statusesOfContainers = (engine: Engine, sandbox: SandboxRecord): ContainerStatus[] =>
+  engine.containers
+    .ofSandbox(sandbox.id)
+    .map((container) => toContainerStatus(container, engine.images.find(container.imageId), sandbox.config.logDirectory));
 
 export const podSandboxStatus: Handler<PodSandboxStatusRequest, PodSandboxStatusResponse> = (engine, request) => {
   const sandbox = engine.sandboxes.get(resolveSandboxId(engine, request.podSandboxId));
@@ -10,7 +18,7 @@ export const podSandboxStatus: Handler<PodSandboxStatusRequest, PodSandboxStatus
   return {
     status: toPodSandboxStatus(sandbox),
     info: request.verbose ? { info: JSON.stringify(details) } : {},
-    containersStatuses: [],
-    timestamp: 0n,
+    containersStatuses: statusesOfContainers(engine, sandbox),
+    timestamp: engine.nowNanos(),
   };
 };

@@ -6,6 +6,7 @@ import { containerStats } from "./container-stats.ts";
 import { containerStatus } from "./container-status.ts";
 import { createContainer } from "./create-container.ts";
 import { execSync } from "./exec-sync.ts";
+import { getContainerEvents } from "./get-container-events.ts";
 import { listContainerStats } from "./list-container-stats.ts";
 import { listContainers } from "./list-containers.ts";
 import { listPodSandboxStats } from "./list-pod-sandbox-stats.ts";
@@ -48,6 +49,7 @@ export function runtimeService(edge: Edge): UntypedServiceImplementation {
     containerStats: edge.unary("ContainerStats", containerStats),
     listContainerStats: edge.unary("ListContainerStats", listContainerStats),
     podSandboxStats: edge.unary("PodSandboxStats", podSandboxStats),
+    getContainerEvents: edge.serverStream("GetContainerEvents", getContainerEvents),
     listPodSandboxStats: edge.unary("ListPodSandboxStats", listPodSandboxStats),
   } satisfies Partial<RuntimeServiceServer>;
 }
