@@ -42,7 +42,7 @@ start_node() {
 	export BERTH_SOCKET=$folder/run/berth.sock BERTH_LOG_ROOT=$folder/logs
 	mkdir -m 711 "$folder/lib" "$folder/run" "$folder/logs"
 	# A session of its own keeps Ctrl-C from berthd: first its pods go, then it.
-	setsid unshare --mount --net --propagation private sh -c 'ip link set lo up && exec "$@"' sh \
+	setsid unshare --mount --net --propagation private sh -c 'mount --make-rshared / && ip link set lo up && exec "$@"' sh \
 		"$bin/berthd" --root "$folder/lib" --state "$folder/run" --socket "$BERTH_SOCKET" --cgroup-parent "/$name" \
 		</dev/null >"$folder/berthd.log" 2>&1 &
 	local deadline=$((SECONDS + start_timeout_seconds))
@@ -198,7 +198,7 @@ berth load "$archive"
 say "Runs a pod of two containers, each with its own limits; the second joins the first one's pod"
 berth run -d --pod demo --name web -m 64m --cpus 0.5 --pids 32 "$image" serve
 berth run -d --pod demo --name client -m 32m --pids 16 "$image" fetch --every 0.2 http://localhost:8080/
-printf '\nEach \`run\` prints the id of the pod and that of the container. Some answers are waited for.\n'
+printf '\nEach run prints the id of the pod and that of the container. Some answers are waited for.\n'
 wait_for_answers
 
 say "The pod and its address: the containers of a pod share one network stack"

@@ -1,6 +1,6 @@
 // berthd: builds the real parts, recovers what was there, and serves until it is told to stop.
 import { randomBytes } from "node:crypto";
-import { mkdir } from "node:fs/promises";
+import { chmod, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemClock } from "../base/clock.ts";
@@ -49,17 +49,23 @@ async function instanceIdOf(store: Store): Promise<string> {
   return instanceId;
 }
 
+/** A start that fails takes back what it has started, the last first; so does the stop. */
 async function startNode(config: Config, log: Log): Promise<Node> {
   const runtimes = findRuntimes(config.runtime);
+  await using started = new AsyncDisposableStack();
   const store = await Store.open(config.root, threadUrl("./store-worker.mjs", "../store/worker.ts"));
+  started.defer(() => store.close());
   const instanceId = await instanceIdOf(store);
-  const client = new HelperClient(config.helperSocket);
-  const helperProcess = config.manageHelper ? new HelperProcess(helperOptions(config, log), client) : undefined;
+  const helperProcess = config.manageHelper ? new HelperProcess(helperOptions(config, log)) : undefined;
+  const client = helperProcess?.client ?? new HelperClient(config.helperSocket);
+  started.defer(() => client.close());
+  started.defer(() => helperProcess?.stop());
   const hello = helperProcess === undefined ? await client.hello() : await helperProcess.ensure();
   const clock = systemClock();
   const events: LifecycleEvents = new EventRing(KEPT_EVENTS);
   const shared = { store, helper: client, log, clock, events };
   const network = new NetworkService({ ...shared, instanceId, bridge: config.bridge, podSubnet: config.podSubnet, mtu: config.networkMtu });
+  started.defer(() => network.removeUnused().catch((failure: unknown) => log.warn({ err: messageOf(failure) }, "the pod network stays")));
   const images = await ImageService.open({ ...shared, root: config.root, registryConfigDir: config.registryConfigDir });
   const sandboxes = new SandboxService({
     ...shared,
@@ -69,6 +75,7 @@ async function startNode(config: Config, log: Log): Promise<Node> {
     cgroupParent: config.cgroupParent === "" ? `/berth-${instanceId}` : config.cgroupParent,
     handlers: new Set(runtimes.keys()),
   });
+  started.defer(() => sandboxes.close());
   const containers = new ContainerService({
     ...shared,
     sandboxes,
@@ -96,19 +103,15 @@ async function startNode(config: Config, log: Log): Promise<Node> {
     runtimeProblem: () => (runtimes.has("") ? undefined : "neither crun nor runc is installed"),
     handlers: new Set(["", ...runtimes.keys()]),
     describe: () => ({ instanceId, node: nodeInfo, cgroupMode: hello.cgroupMode, runtimes: Object.fromEntries(runtimes), ...config }),
-    uploadDir: join(config.root, "uploads"),
+    uploadDir: uploadDir(config),
   };
-  return {
-    engine,
-    async stop() {
-      sandboxes.close();
-      await network.removeUnused().catch((failure: unknown) => log.warn({ err: messageOf(failure) }, "the pod network stays"));
-      await helperProcess?.stop();
-      client.close();
-      await store.close();
-    },
-  };
+  // Once all containers have said what they use; nobody waits for it.
+  void images.collectGarbage();
+  const stack = started.move();
+  return { engine, stop: () => stack.disposeAsync() };
 }
+
+const uploadDir = (config: Config): string => join(config.root, "uploads");
 
 function helperOptions(config: Config, log: Log) {
   const program = findProgram(config.helperPath);
@@ -139,7 +142,11 @@ async function main(): Promise<void> {
   }
   const { config } = loaded;
   const log = openLog("berthd", config.logLevel);
-  await mkdir(config.root, { recursive: true, mode: 0o711 });
+  // Layers have set-user-ID programs, and records the variables of containers: nobody but root has business there.
+  await mkdir(config.root, { recursive: true, mode: 0o700 });
+  await chmod(config.root, 0o700);
+  // Uploads that a crash cut off.
+  await rm(uploadDir(config), { recursive: true, force: true });
   await mkdir(join(config.state, "s"), { recursive: true, mode: 0o711 });
   const starting = startNode(config, log);
   const engine = starting.then((node) => node.engine);

@@ -47,7 +47,9 @@ function readFile(named: string | undefined, names: readonly string[]): Texts {
   if (named === undefined && !existsSync(file)) return new Map();
   let table: Record<string, unknown>;
   try {
-    table = parse(readFileSync(file, "utf8").slice(0, MAX_FILE_BYTES));
+    const text = readFileSync(file, "utf8");
+    if (text.length > MAX_FILE_BYTES) throw new Error(`it is over ${MAX_FILE_BYTES} bytes`);
+    table = parse(text);
   } catch (cause) {
     throw new AgentError("invalid-argument", `read ${file}: ${messageOf(cause)}`, { cause });
   }

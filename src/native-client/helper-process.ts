@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { AgentError, kindOf, messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { HelperHelloResult } from "../generated/berth/native/helper.ts";
-import type { HelperClient } from "./helper.ts";
+import { HelperClient } from "./helper.ts";
 
 export interface HelperProcessOptions {
   readonly program: string;
@@ -21,23 +21,23 @@ const RESTART_MS = 100;
 /** A helper that an earlier berthd left is used as it is: it may have work in hand. */
 export class HelperProcess {
   readonly #options: HelperProcessOptions;
-  readonly #client: HelperClient;
+  readonly client: HelperClient;
   #child: ChildProcess | undefined;
   #stopping = false;
 
-  constructor(options: HelperProcessOptions, client: HelperClient) {
+  constructor(options: HelperProcessOptions) {
     this.#options = options;
-    this.#client = client;
+    this.client = new HelperClient(options.socketPath, () => this.#lost());
   }
 
   async ensure(): Promise<HelperHelloResult> {
-    const present = await this.#client.hello().catch(() => undefined);
+    const present = await this.client.hello().catch(() => undefined);
     if (present !== undefined) return present;
     this.#start();
     const deadline = performance.now() + START_TIMEOUT_MS;
     for (;;) {
       try {
-        return await this.#client.hello();
+        return await this.client.hello();
       } catch (failure) {
         if (kindOf(failure) !== "unavailable" || performance.now() > deadline) {
           throw new AgentError("unavailable", `start helper ${this.#options.program}: ${messageOf(failure)}`, { cause: failure });
@@ -51,9 +51,19 @@ export class HelperProcess {
   async stop(): Promise<void> {
     this.#stopping = true;
     const child = this.#child;
-    const gone = child === undefined || child.exitCode !== null ? undefined : new Promise((resolve) => child.once("exit", resolve));
-    await this.#client.shutdown().catch(() => {});
+    const gone =
+      child === undefined || child.exitCode !== null || child.signalCode !== null
+        ? undefined
+        : new Promise((resolve) => child.once("exit", resolve));
+    await this.client.shutdown().catch(() => {});
     await gone;
+  }
+
+  /** The end of a child of ours is told by its exit; of one that was taken over we only see the connection end. */
+  #lost(): void {
+    if (this.#child !== undefined || this.#stopping) return;
+    this.#options.log.warn({}, "the helper that was taken over has ended; another is started");
+    this.#start();
   }
 
   #start(): void {

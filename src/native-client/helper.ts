@@ -55,10 +55,13 @@ export interface Helper {
 /** Connects on first use, and again after the helper has ended and come back. */
 export class HelperClient implements Helper {
   readonly #path: string;
+  readonly #onLost: () => void;
   #connection: Promise<Connection<Call, HelperResponse>> | undefined;
 
-  constructor(socketPath: string) {
+  /** @param onLost called when a connection ends that nobody here has closed: the helper has ended */
+  constructor(socketPath: string, onLost: () => void = () => {}) {
     this.#path = socketPath;
+    this.#onLost = onLost;
   }
 
   hello = () => this.#call({ $case: "hello", value: { protocolVersion: PROTOCOL_VERSION } }, (result) => resultOf(result, "hello"));
@@ -99,7 +102,12 @@ export class HelperClient implements Helper {
   async #connect(): Promise<Connection<Call, HelperResponse>> {
     const current = await this.#connection?.catch(() => undefined);
     if (current?.isOpen === true) return current;
-    this.#connection = Connection.open(this.#path, codec);
-    return await this.#connection;
+    const opening = Connection.open(this.#path, codec);
+    this.#connection = opening;
+    const connection = await opening;
+    void connection.closed.then(() => {
+      if (this.#connection === opening) this.#onLost();
+    });
+    return connection;
   }
 }

@@ -32,7 +32,7 @@ export class Store {
 
   /** Opens `<root>/records.db`, making it on first use. @throws AgentError unavailable when another process holds it */
   static async open(root: string, workerUrl = new URL("./worker.ts", import.meta.url)): Promise<Store> {
-    await mkdir(root, { recursive: true, mode: 0o711 });
+    await mkdir(root, { recursive: true, mode: 0o700 });
     const worker = new Worker(workerUrl, { stdin: false });
     const store = new Store(worker);
     const reply = await store.#ask({ type: "open", path: join(root, "records.db") });

@@ -1,5 +1,5 @@
 // berthd may be killed at any moment: no container notices, no line of a log is lost, no exit code is forgotten.
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import test from "ava";
 import { isRunning } from "../lib/kernel.ts";
 import { TestNode } from "../lib/node.ts";
@@ -89,4 +89,30 @@ test("a shim that is killed ends only its own pod", async (t) => {
   t.false(isRunning(pid));
   t.is((await witness.status()).state, "CONTAINER_RUNNING");
   for (const pod of [lost, other]) await pod.remove();
+});
+
+test("a helper that was taken over is started again when it ends", async (t) => {
+  await node().crash();
+  await node().boot();
+  const pod = await Pod.run(node());
+  const helper = await node().helperPid();
+  process.kill(helper, "SIGKILL");
+  const other = await node().eventually("a pod can be started again", async () => Pod.run(node()).catch(() => undefined));
+  t.not(await node().helperPid(), helper);
+  for (const each of [pod, other]) await each.remove();
+});
+
+test("a command that goes on does not hold up the end of berthd for long", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"]);
+  const command = container.exec(["sleep", "1000"]).catch(() => {});
+  await node().eventually("the command runs", async () => ((await container.output("pidof", "sleep")).includes(" ") ? true : undefined));
+  await t.notThrowsAsync(node().shutdown(), "it ends although the command does not");
+  await command;
+  await node().boot();
+  await pod.remove();
+});
+
+test("nobody but root can look below the root folder", async (t) => {
+  t.is((await stat(node().root)).mode & 0o777, 0o700);
 });

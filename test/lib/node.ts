@@ -2,7 +2,7 @@
 // it. The network namespace is the test run's own, so bridges, rules and sysctls touch nobody else's.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
-import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -137,9 +137,13 @@ export class TestNode {
     return String(JSON.parse(info["config"] ?? "{}").instanceId);
   }
 
+  /** Of the helper of this node, whoever started it; 0 while there is none. */
   async helperPid(): Promise<number> {
-    const children = await readFile(`/proc/${this.pid}/task/${this.pid}/children`, "utf8");
-    return Number(children.trim().split(" ")[0]);
+    for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {
+      const command = await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "");
+      if (command.includes("berth-helper\0") && command.includes(`${join(this.state, "helper.sock")}\0`)) return Number(pid);
+    }
+    return 0;
   }
 
   /** Makes a registry's name lead to this node's registry. */
