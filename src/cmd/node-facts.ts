@@ -1,5 +1,6 @@
 // What this machine is, found out once at start.
 import { existsSync, readFileSync, statSync } from "node:fs";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { AgentError } from "../base/errors.ts";
 import { nodeCapabilities } from "../container/spec/capabilities.ts";
@@ -47,5 +48,6 @@ export function readNodeFacts(hello: HelperHelloResult, defaultPidsLimit: number
     mayLowerOomScore: capabilities.has("CAP_SYS_RESOURCE"),
     defaultPidsLimit,
     capabilities,
+    hostname: hostname(),
   };
 }

@@ -9,6 +9,7 @@ import type { SandboxRecord } from "../sandbox/records.ts";
 import type { ContainerContext } from "./context.ts";
 import type { ContainerConfig, ContainerRecord, ContainerUser } from "./records.ts";
 import { buildSpec } from "./spec/build-spec.ts";
+import { localhostSeccomp } from "./spec/localhost-seccomp.ts";
 import { requestedUser } from "./spec/process.ts";
 import { nextContainerState } from "./state.ts";
 
@@ -25,8 +26,9 @@ export async function createContainer(context: ContainerContext, sandboxId: Sand
       `create container ${config.name}: image ${JSON.stringify(config.image)} is not on this node; pull it first`,
     );
   const id = newContainerId();
-  const planned = planRecord(context, id, sandbox, config, image);
   try {
+    const seccompFilter = await localhostSeccomp(config.security, context.node.capabilities);
+    const planned = { ...planRecord(context, id, sandbox, config, image), seccompFilter };
     // All that can be refused is refused here, before anything is made.
     buildSpec(planned, sandbox, image.config, context.node);
     const user = requestedUser(config, image.config);
@@ -40,7 +42,7 @@ export async function createContainer(context: ContainerContext, sandboxId: Sand
 async function make(context: ContainerContext, planned: ContainerRecord, image: ImageRecord, user: string): Promise<ContainerId> {
   const { clock, images, records, sandboxes, store } = context;
   const stages = new Stages(clock, `container ${planned.config.name}`, planned.id);
-  const release = images.retain(image.id);
+  images.retain(image.id);
   try {
     await stages.time("record", () => store.commit(records.put(planned)));
     const { layersDir, lowerDirs } = images.lowerDirs(image);
@@ -63,7 +65,6 @@ async function make(context: ContainerContext, planned: ContainerRecord, image: 
     await store.commit(records.put(created));
     return planned.id;
   } catch (failure) {
-    release();
     await undoCreate(context, planned);
     throw failure;
   }
@@ -75,6 +76,7 @@ export async function undoCreate(context: ContainerContext, planned: ContainerRe
     await context.sandboxes.findShim(planned.sandboxId)?.deleteContainer(planned.id);
     await context.helper.removeTree(planned.writableDir);
     await context.store.commit(context.records.delete(planned.id));
+    context.images.release(planned.imageId);
   } catch (failure) {
     context.log.error(
       { containerId: planned.id, err: messageOf(failure) },

@@ -2,6 +2,7 @@
 import type { ContainerId, SandboxId } from "../base/ids.ts";
 import type { Stage } from "../base/timeline.ts";
 import type { PidMode, Resources } from "../sandbox/records.ts";
+import type { OciSeccomp } from "./spec/oci.ts";
 import type { ContainerState } from "./state.ts";
 
 export type Propagation = "private" | "host-to-container" | "bidirectional";
@@ -12,6 +13,12 @@ export interface Mount {
   readonly readonly: boolean;
   readonly propagation: Propagation;
 }
+
+/** Which system calls are allowed, as asked for; `path` is of a profile on the node, and absolute. */
+export type SeccompChoice =
+  | { readonly kind: "unconfined" }
+  | { readonly kind: "runtime-default" }
+  | { readonly kind: "localhost"; readonly path: string };
 
 export interface ContainerSecurity {
   readonly privileged: boolean;
@@ -29,6 +36,8 @@ export interface ContainerSecurity {
   readonly noNewPrivileges: boolean;
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
+  /** undefined in records of before there were filters: unconfined */
+  readonly seccomp?: SeccompChoice;
 }
 
 export interface ContainerConfig {
@@ -66,6 +75,8 @@ export interface ContainerRecord {
   readonly writableDir: string;
   readonly cgroupPath: string;
   readonly user: ContainerUser;
+  /** of a localhost profile, as its file was when the container was created */
+  readonly seccompFilter?: OciSeccomp | undefined;
   readonly createdAtNanos: bigint;
   /** 0n: not yet */
   readonly startedAtNanos: bigint;

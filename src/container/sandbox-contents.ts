@@ -1,16 +1,17 @@
 // What the sandbox asks of its containers: stop and remove them all, and settle exits, recoveries and losses.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { allSteps, messageOf } from "../base/errors.ts";
+import { allSteps } from "../base/errors.ts";
 import type { ContainerId, SandboxId } from "../base/ids.ts";
-import { type ShimContainer, ShimContainerPhase } from "../generated/berth/native/shim.ts";
+import type { ShimContainer } from "../generated/berth/native/shim.ts";
 import type { SandboxContents } from "../sandbox/contents.ts";
+import { untilSettled } from "../sandbox/recover-sandbox.ts";
 import type { ContainerContext } from "./context.ts";
 import { undoCreate } from "./create-container.ts";
-import { type Exit, processExit, shimLost, unknownExit, withExit } from "./exit.ts";
+import { type Exit, processExit, shimLost, unknownExit } from "./exit.ts";
 import type { ContainerRecord } from "./records.ts";
 import { removeContainer } from "./remove-container.ts";
-import { nextContainerState } from "./state.ts";
+import { recordExit, settle } from "./settle.ts";
 import { stopContainer } from "./stop-container.ts";
 
 // exit.json holds four short fields; more is not ours.
@@ -29,7 +30,7 @@ export class ContainersOfSandbox implements SandboxContents {
       await stopContainer(this.#context, id, 0);
       await sandboxes.findShim(sandboxId)?.deleteContainer(id);
       if (state === "created")
-        await this.#record(id, unknownExit("its pod was stopped before it was started", this.#context.clock.nowNanos()));
+        await recordExit(this.#context, id, unknownExit("its pod was stopped before it was started", this.#context.clock.nowNanos()));
     });
   }
 
@@ -37,13 +38,13 @@ export class ContainersOfSandbox implements SandboxContents {
     await this.#each(sandboxId, "remove containers", ({ id }) => removeContainer(this.#context, id));
   }
 
-  exited(_sandboxId: SandboxId, container: ShimContainer): void {
-    const id = container.containerId as ContainerId;
-    void this.#settle(id, container).catch((failure: unknown) => {
-      this.#context.log.error(
-        { containerId: id, err: messageOf(failure) },
-        "an exit could not be recorded; it is on disk, and is read again at the next start",
-      );
+  exited(sandboxId: SandboxId, container: ShimContainer): void {
+    void untilSettled(this.#context.log, sandboxId, () => settle(this.#context, container));
+  }
+
+  async undoPlanned(sandboxId: SandboxId): Promise<void> {
+    await this.#each(sandboxId, "take back planned containers", async (record) => {
+      if (record.state === "planned") await undoCreate(this.#context, record);
     });
   }
 
@@ -53,7 +54,7 @@ export class ContainersOfSandbox implements SandboxContents {
       const found = known.get(record.id);
       if (record.state === "planned") await undoCreate(this.#context, record);
       else if (found === undefined) await this.#lose(record);
-      else await this.#settle(record.id, found);
+      else await settle(this.#context, found);
     });
   }
 
@@ -61,7 +62,7 @@ export class ContainersOfSandbox implements SandboxContents {
     await this.#each(sandboxId, "settle lost containers", async (record) => {
       if (record.state === "planned") return await undoCreate(this.#context, record);
       const exit = (await readExit(stateDir, record.id)) ?? shimLost(this.#context.clock.nowNanos());
-      await this.#record(record.id, exit);
+      await recordExit(this.#context, record.id, exit);
     });
   }
 
@@ -69,48 +70,13 @@ export class ContainersOfSandbox implements SandboxContents {
     const exit = unknownExit("the machine was started anew", this.#context.clock.nowNanos());
     await this.#each(sandboxId, "settle containers of an earlier boot", async (record) => {
       if (record.state === "planned") await undoCreate(this.#context, record);
-      else await this.#record(record.id, exit);
-    });
-  }
-
-  /** Brings a record to what the shim says of the container; the shim was there all the time. */
-  async #settle(id: ContainerId, found: ShimContainer): Promise<void> {
-    if (found.phase === ShimContainerPhase.SHIM_CONTAINER_PHASE_RUNNING) {
-      return await this.#context.lock.run(id, async () => {
-        const record = this.#context.records.get(id);
-        if (record?.state !== "created") return;
-        // berthd ended between the start and its record.
-        const running = {
-          ...record,
-          state: nextContainerState(record.state, "start"),
-          pid: found.pid,
-          startedAtNanos: found.startedAtNanos,
-        };
-        await this.#context.store.commit(this.#context.records.put(running));
-      });
-    }
-    if (found.exit === undefined) return;
-    const { exitCode, oomKilled, finishedAtNanos } = found.exit;
-    await this.#record(id, processExit(exitCode, oomKilled, finishedAtNanos), found.startedAtNanos);
-  }
-
-  async #record(id: ContainerId, exit: Exit, startedAtNanos = 0n): Promise<void> {
-    const { exits, helper, lock, records, store } = this.#context;
-    await lock.run(id, async () => {
-      const record = records.get(id);
-      if (record !== undefined && record.state !== "exited") {
-        // Exited means that no process is left, also of those that share the node's PID namespace.
-        await helper.killCgroup({ cgroupPath: record.cgroupPath, timeoutMillis: 10_000 });
-        const started = record.startedAtNanos === 0n ? { ...record, startedAtNanos } : record;
-        await store.commit(records.put(withExit(started, exit)));
-      }
-      exits.exited(id);
+      else await recordExit(this.#context, record.id, exit);
     });
   }
 
   async #lose(record: ContainerRecord): Promise<void> {
     if (record.state === "exited") return;
-    await this.#record(record.id, unknownExit("the pod's shim does not know it", this.#context.clock.nowNanos()));
+    await recordExit(this.#context, record.id, unknownExit("the pod's shim does not know it", this.#context.clock.nowNanos()));
   }
 
   async #each(sandboxId: SandboxId, doing: string, work: (record: ContainerRecord) => Promise<void>): Promise<void> {

@@ -1,5 +1,5 @@
 // StartContainer: the shim runs the OCI runtime; a start that fails leaves an exited container that says why.
-import { wrap, messageOf } from "../base/errors.ts";
+import { kindOf, messageOf, wrap } from "../base/errors.ts";
 import type { ContainerId } from "../base/ids.ts";
 import { Stages } from "../base/timeline.ts";
 import type { ContainerContext, FindContainer } from "./context.ts";
@@ -39,9 +39,26 @@ export async function startContainer(context: ContainerContext, find: FindContai
       };
       await context.store.commit(context.records.put(record));
     } catch (failure) {
-      const failed = withExit(container, startError(messageOf(failure), context.clock.nowNanos()));
+      const isEnded = await endWhatStarted(context, container).then(
+        () => true,
+        () => false,
+      );
+      const failed = isEnded
+        ? withExit(container, startError(messageOf(failure), context.clock.nowNanos()))
+        : { ...container, state: nextContainerState(container.state, "lose"), message: messageOf(failure) };
       await context.store.commit(context.records.put({ ...failed, stages: [...container.stages, ...stages.list] }));
       throw wrap(failure, `start container ${id}`);
     }
+  });
+}
+
+/**
+ * A start may have failed on our side alone (no answer in time, a disk that is full) and gone well on the shim's. What is called
+ * exited must not run; where that can't be made sure of, nobody knows what it is until it is stopped.
+ */
+async function endWhatStarted(context: ContainerContext, container: ContainerRecord): Promise<void> {
+  await context.sandboxes.findShim(container.sandboxId)?.deleteContainer(container.id);
+  await context.helper.killCgroup({ cgroupPath: container.cgroupPath, timeoutMillis: 10_000 }).catch((failure: unknown) => {
+    if (kindOf(failure) !== "not-found") throw failure;
   });
 }

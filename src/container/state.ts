@@ -8,7 +8,7 @@ export type ContainerEvent = "make" | "fail" | "start" | "exit" | "lose" | "remo
 // created → exited: a start that failed, kept so that the kubelet can read the reason.
 // lose: recovery couldn't tell; a stop settles it.
 const CONTAINER_TRANSITIONS = {
-  planned: { make: "created", fail: "removed" },
+  planned: { make: "created", fail: "removed", remove: "removed" },
   created: { start: "running", exit: "exited", lose: "unknown", remove: "removed" },
   running: { exit: "exited", lose: "unknown" },
   exited: { remove: "removed" },

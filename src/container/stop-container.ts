@@ -5,6 +5,7 @@ import type { ContainerId } from "../base/ids.ts";
 import type { ContainerContext } from "./context.ts";
 import { unknownExit, withExit } from "./exit.ts";
 import type { ContainerRecord } from "./records.ts";
+import { settle } from "./settle.ts";
 import { hears, signalNumber } from "./stop-signal.ts";
 
 const SIGTERM = constants.signals.SIGTERM;
@@ -36,12 +37,20 @@ async function signalAndWait(context: ContainerContext, id: ContainerId, signal:
     const shim = context.sandboxes.findShim(container.sandboxId);
     await handlerIsThere(context, container, signal, timeoutMs);
     // Without a shim its loss is being settled, which records the exit.
-    await shim?.signal(id, signal).catch((failure: unknown) => {
-      if (kindOf(failure) !== "not-found") throw failure;
-    });
-    return { exited };
+    const isThere = await shim?.signal(id, signal).then(
+      () => true,
+      (failure: unknown) => {
+        if (kindOf(failure) !== "not-found") throw failure;
+        return false;
+      },
+    );
+    return { exited, shim: isThere === false ? shim : undefined };
   });
-  return waiting === undefined || (await waiting.exited);
+  if (waiting === undefined) return true;
+  // The process has ended already: its event may have come and gone before we waited.
+  const found = (await waiting.shim?.hello())?.containers.find((each) => each.containerId === id);
+  if (found !== undefined) await settle(context, found);
+  return await waiting.exited;
 }
 
 /** A stop may come before a program that was just started can hear it. */

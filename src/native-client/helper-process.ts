@@ -27,7 +27,7 @@ export class HelperProcess {
 
   constructor(options: HelperProcessOptions) {
     this.#options = options;
-    this.client = new HelperClient(options.socketPath, () => this.#lost());
+    this.client = new HelperClient(options.socketPath, () => void this.#lost());
   }
 
   async ensure(): Promise<HelperHelloResult> {
@@ -60,7 +60,10 @@ export class HelperProcess {
   }
 
   /** The end of a child of ours is told by its exit; of one that was taken over we only see the connection end. */
-  #lost(): void {
+  async #lost(): Promise<void> {
+    if (this.#child !== undefined || this.#stopping) return;
+    // The connection may have ended alone: a second helper would not get the first one's lock.
+    if (await this.client.hello().then(Boolean, () => false)) return;
     if (this.#child !== undefined || this.#stopping) return;
     this.#options.log.warn({}, "the helper that was taken over has ended; another is started");
     this.#start();

@@ -1,5 +1,6 @@
 // The helper as berthd sees it: one typed function a call. Shapes and units: proto/berth/native/helper.proto.
-import { wrap } from "../base/errors.ts";
+import { withBackoff } from "../base/backoff.ts";
+import { kindOf, wrap } from "../base/errors.ts";
 import {
   HelperRequest,
   HelperResponse,
@@ -25,6 +26,11 @@ export const PROTOCOL_VERSION = 1;
 
 // Kernel work is milliseconds; a call that takes this long is stuck, and its caller must hear of it.
 const CALL_TIMEOUT_MS = 60_000;
+
+// A helper that ended is started again within moments. Every call may be repeated; two may not as they are: a pod that was half
+// made, or a layer half unpacked, is first taken away by who asked.
+const RESTART_BACKOFF = { firstMs: 20, mostMs: 500, giveUpMs: 10_000 };
+const NOT_REPEATED: readonly Call["$case"][] = ["hello", "startSandbox", "unpackLayer", "shutdown"];
 
 type Call = NonNullable<HelperRequest["call"]>;
 type Result = NonNullable<HelperResponse["result"]>;
@@ -56,6 +62,7 @@ export interface Helper {
 export class HelperClient implements Helper {
   readonly #path: string;
   readonly #onLost: () => void;
+  #closed = false;
   #connection: Promise<Connection<Call, HelperResponse>> | undefined;
 
   /** @param onLost called when a connection ends that nobody here has closed: the helper has ended */
@@ -81,6 +88,7 @@ export class HelperClient implements Helper {
     (await this.#call({ $case: "getUsage", value: { targets } }, (result) => resultOf(result, "usage"))).usages;
 
   close(): void {
+    this.#closed = true;
     void this.#connection?.then((connection) => connection.close()).catch(() => {});
     this.#connection = undefined;
   }
@@ -90,10 +98,13 @@ export class HelperClient implements Helper {
   }
 
   async #call<T>(call: Call, take: (result: Result | undefined) => T, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
+    const again = (failure: unknown): boolean => kindOf(failure) === "unavailable" && !this.#closed && !NOT_REPEATED.includes(call.$case);
     try {
-      const connection = await this.#connect();
-      const { result } = await connection.call(call, timeoutMs);
-      return take(result);
+      return await withBackoff(RESTART_BACKOFF, again, async () => {
+        const connection = await this.#connect();
+        const { result } = await connection.call(call, timeoutMs);
+        return take(result);
+      });
     } catch (failure) {
       throw wrap(failure, `helper ${call.$case}`);
     }

@@ -14,6 +14,8 @@ export interface SandboxContents {
   recover(sandboxId: SandboxId, containers: readonly ShimContainer[]): Promise<void>;
   /** The shim is gone and took its containers along; what they left on disk is in `stateDir`. */
   lost(sandboxId: SandboxId, stateDir: string): Promise<void>;
+  /** Takes back containers that were planned and never made. */
+  undoPlanned(sandboxId: SandboxId): Promise<void>;
   /** The machine was started anew since the containers ran. */
   rebooted(sandboxId: SandboxId): Promise<void>;
 }

@@ -1,5 +1,8 @@
 // After a start of berthd: what the records say, compared with what the kernel has.
+import { withBackoff } from "../base/backoff.ts";
 import { messageOf } from "../base/errors.ts";
+import type { SandboxId } from "../base/ids.ts";
+import type { Log } from "../base/log.ts";
 import type { SandboxContext } from "./context.ts";
 import type { SandboxRecord } from "./records.ts";
 import { undoRun } from "./run-sandbox.ts";
@@ -7,26 +10,46 @@ import { isAlive } from "./shims.ts";
 import { nextSandboxState } from "./state.ts";
 import { teardownSandbox } from "./teardown.ts";
 
-/** One pod that can't be settled holds up no other; it is logged, and stays as it was recorded. */
+// A pod whose shim does not answer goes on being recovered under its lock while the others are served.
+const LONGEST_WAIT_MS = 2000;
+
+/** One pod that can't be settled holds up no other; it is tried again, and stays as it was recorded until then. */
 export async function recoverSandboxes(context: SandboxContext): Promise<void> {
-  const all = [...context.records.values()];
-  await Promise.all(
-    all.map(async (sandbox) => {
-      try {
-        await context.lock.run(sandbox.id, () => recoverSandbox(context, sandbox));
-      } catch (failure) {
-        context.log.error({ podSandboxId: sandbox.id, err: messageOf(failure) }, "a pod could not be recovered");
-      }
-    }),
-  );
+  const all = [...context.records.values()].map(({ id }) => recoverUntilDone(context, id));
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, LONGEST_WAIT_MS);
+  });
+  await Promise.race([Promise.all(all), late]);
+  clearTimeout(timer);
+}
+
+async function recoverUntilDone(context: SandboxContext, id: SandboxId): Promise<void> {
+  await untilSettled(context.log, id, async () => {
+    await context.lock.run(id, async () => {
+      const sandbox = context.records.get(id);
+      if (sandbox !== undefined) await recoverSandbox(context, sandbox);
+    });
+  });
+}
+
+const SETTLE_BACKOFF = { firstMs: 100, mostMs: 30_000 };
+
+/** What the kernel has done must come to be recorded: a disk that is full, or a helper that is away, only puts it off. */
+export async function untilSettled(log: Log, podSandboxId: SandboxId, work: () => Promise<void>): Promise<void> {
+  const again = (failure: unknown): boolean => {
+    log.error({ podSandboxId, err: messageOf(failure) }, "a pod could not be settled; it is tried again");
+    return true;
+  };
+  await withBackoff(SETTLE_BACKOFF, again, work);
 }
 
 async function recoverSandbox(context: SandboxContext, sandbox: SandboxRecord): Promise<void> {
   if (sandbox.state === "planned") return await undoRun(context, sandbox);
-  if (sandbox.state === "notready") return;
+  if (sandbox.state === "notready") return await context.contents().undoPlanned(sandbox.id);
   if (sandbox.bootId !== context.bootId) return await settleReboot(context, sandbox);
   if (sandbox.shim === undefined || !(await isAlive(sandbox.shim))) return await settleLost(context, sandbox);
-  const client = await context.shims.connect(sandbox);
+  const client = context.shims.find(sandbox.id) ?? (await context.shims.connect(sandbox));
   const hello = await client.hello();
   await context.contents().recover(sandbox.id, hello.containers);
 }

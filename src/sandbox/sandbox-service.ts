@@ -1,5 +1,5 @@
 // Pod sandboxes: what the CRI edge and the container module may ask of them. Work on one sandbox is ordered by its lock.
-import { AgentError, during, messageOf } from "../base/errors.ts";
+import { AgentError, during } from "../base/errors.ts";
 import type { SandboxId } from "../base/ids.ts";
 import { CallsInFlight } from "../base/join-calls.ts";
 import { KeyedLock } from "../base/keyed-lock.ts";
@@ -7,7 +7,7 @@ import type { ShimClient } from "../native-client/shim.ts";
 import type { SandboxContents } from "./contents.ts";
 import type { SandboxContext } from "./context.ts";
 import { sandboxEventTypes } from "./events.ts";
-import { recoverSandboxes, settleLost } from "./recover-sandbox.ts";
+import { recoverSandboxes, settleLost, untilSettled } from "./recover-sandbox.ts";
 import { type SandboxConfig, type SandboxRecord, sandboxKey } from "./records.ts";
 import { runSandbox } from "./run-sandbox.ts";
 import { isAlive, Shims } from "./shims.ts";
@@ -125,6 +125,9 @@ export class SandboxService {
     const sandbox = this.#context.records.get(id);
     if (sandbox === undefined || sandbox.state === "notready") return;
     await during(`stop pod sandbox ${id}`, async () => {
+      const { shim } = sandbox;
+      // Its loss may be noticed by this stop first; then that is all there is to do.
+      if (sandbox.state === "ready" && (shim === undefined || !(await isAlive(shim)))) return await settleLost(this.#context, sandbox);
       await this.#context.contents().stopAll(id);
       await teardownSandbox(this.#context, sandbox);
       await this.#context.store.commit(this.#context.records.put({ ...sandbox, state: nextSandboxState(sandbox.state, "stop") }));
@@ -133,20 +136,16 @@ export class SandboxService {
 
   async #disconnected(id: SandboxId): Promise<void> {
     const { lock, log, records, shims } = this.#context;
-    try {
+    await untilSettled(log, id, async () => {
       await lock.run(id, async () => {
         const sandbox = records.get(id);
         if (sandbox?.state !== "ready" || sandbox.shim === undefined || shims.find(id) !== undefined) return;
-        if (await isAlive(sandbox.shim))
-          await shims
-            .connect(sandbox)
-            .then((client) => client.hello())
-            .then((hello) => this.#requireContents().recover(id, hello.containers));
-        else await settleLost(this.#context, sandbox);
+        if (!(await isAlive(sandbox.shim))) return await settleLost(this.#context, sandbox);
+        const client = await shims.connect(sandbox);
+        const { containers } = await client.hello();
+        await this.#requireContents().recover(id, containers);
       });
-    } catch (failure) {
-      log.error({ podSandboxId: id, err: messageOf(failure) }, "a pod whose shim went away could not be settled");
-    }
+    });
   }
 
   #requireContents(): SandboxContents {

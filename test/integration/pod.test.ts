@@ -1,6 +1,6 @@
 // A pod from its image to its end, by the CRI alone, with each OCI runtime that is installed.
 import { existsSync, readdirSync } from "node:fs";
-import { readFile, rename } from "node:fs/promises";
+import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import { kernelObjectsOf, namespaceOf } from "../lib/kernel.ts";
@@ -111,6 +111,20 @@ test("a container sees the pod's name, and its own environment, folder and user"
   t.is(await container.output("id"), "uid=1000(tester) gid=1000(tester) groups=1000(tester),2000(readers)");
   t.is(await container.output("cat", "/etc/resolv.conf"), "nameserver 10.0.0.53\nsearch example.test\noptions ndots:3");
   t.regex(await container.output("cat", "/etc/hosts"), new RegExp(`^${await pod.address()}\\tharbour$`, "m"));
+  await pod.remove();
+});
+
+test("a mount below another is seen, whatever their order", async (t) => {
+  const [outer, inner] = [join(node().folder, "outer"), join(node().folder, "inner")];
+  for (const folder of [join(outer, "sub"), inner]) await mkdir(folder, { recursive: true });
+  await writeFile(join(inner, "here"), "");
+  const pod = await Pod.run(node());
+  const mounts = [
+    { host_path: inner, container_path: "/data/sub/" },
+    { host_path: outer, container_path: "/data" },
+  ];
+  const container = await pod.start("one", ["sleep", "1000"], { mounts });
+  t.is(await container.output("ls", "/data/sub"), "here");
   await pod.remove();
 });
 

@@ -113,6 +113,42 @@ test("a command that goes on does not hold up the end of berthd for long", async
   await pod.remove();
 });
 
+test("an exit that comes while the helper is away is recorded when it is back", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"]);
+  const pid = await container.pid();
+  process.kill(await node().helperPid(), "SIGKILL");
+  process.kill(pid, "SIGKILL");
+  const { exit_code } = await container.reached("CONTAINER_EXITED");
+  t.is(exit_code, 137);
+  await t.notThrowsAsync(container.stop());
+  await pod.remove();
+});
+
+test("a pod whose shim dies together with the helper is settled, and can be removed", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"]);
+  const shimPid = Number(JSON.parse((await pod.status()).info["info"] ?? "{}").shimPid);
+  process.kill(await node().helperPid(), "SIGKILL");
+  process.kill(shimPid, "SIGKILL");
+  t.like(await container.reached("CONTAINER_EXITED"), { exit_code: 137, reason: "ShimLost" });
+  await node().eventually("its pod is not ready", async () =>
+    (await pod.status()).status.state === "SANDBOX_NOTREADY" ? true : undefined,
+  );
+  await pod.remove();
+});
+
+test("a shim that does not answer delays the start of berthd by moments only", async (t) => {
+  const [frozen, other] = [await Pod.run(node()), await Pod.run(node())];
+  const shimPid = Number(JSON.parse((await frozen.status()).info["info"] ?? "{}").shimPid);
+  process.kill(shimPid, "SIGSTOP");
+  await node().crash();
+  await node().boot();
+  t.is((await other.status()).status.state, "SANDBOX_READY");
+  process.kill(shimPid, "SIGCONT");
+  for (const pod of [frozen, other]) await pod.remove();
+});
+
 test("nobody but root can look below the root folder", async (t) => {
   t.is((await stat(node().root)).mode & 0o777, 0o700);
 });

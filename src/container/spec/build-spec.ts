@@ -8,8 +8,10 @@ import { containerMounts, rootfsPropagation } from "./mounts.ts";
 import type { OciLinux, OciProcess, OciSpec } from "./oci.ts";
 import { processArgs, processEnv, workingDirectory } from "./process.ts";
 import { type NodeLimits, ociResources, oomScoreAdj } from "./resources.ts";
+import { containerSeccomp } from "./seccomp.ts";
 
 export interface NodeFacts extends NodeLimits {
+  readonly hostname: string;
   readonly capabilities: ReadonlySet<string>;
 }
 
@@ -36,8 +38,14 @@ export function buildSpec(
   };
   const propagation = rootfsPropagation(config.mounts);
   if (propagation !== undefined) spec.linux.rootfsPropagation = propagation;
+  const seccomp = containerSeccomp(config.security, container.seccompFilter, spec.process.capabilities.bounding);
+  if (seccomp !== undefined) spec.linux.seccomp = seccomp;
   return { spec, warnings };
 }
+
+/** What `hostname` says in the container. */
+const hostnameOf = (sandbox: SandboxRecord, node: NodeFacts): string =>
+  sandbox.config.network === "host" ? node.hostname : sandbox.config.hostname || shortId(sandbox.id);
 
 /** The process of an exec: the container's own, with another command. */
 export function execProcess(
@@ -56,7 +64,7 @@ function ociProcess(container: ContainerRecord, sandbox: SandboxRecord, image: I
     terminal: false,
     user: { uid: user.uid, gid: user.gid, additionalGids: [...user.additionalGids] },
     args: processArgs(config, image),
-    env: processEnv(config, image, sandbox.config.hostname || shortId(sandbox.id)),
+    env: processEnv(config, image, hostnameOf(sandbox, node)),
     cwd: workingDirectory(config, image),
     capabilities: processCapabilities(config.security, node.capabilities),
     noNewPrivileges: config.security.noNewPrivileges,

@@ -20,10 +20,17 @@ const mount = (destination: string, type: string, source: string, ...options: st
 
 /** The kernel's own file systems first, then the pod's files, then the caller's; a caller's mount replaces ours at its place. */
 export function containerMounts(config: ContainerConfig, sandbox: SandboxRecord): OciMount[] {
-  const taken = new Set(config.mounts.map((each) => posix.normalize(each.containerPath)));
+  const taken = new Set(config.mounts.map((each) => normalized(each.containerPath)));
   const own = [...kernelMounts(config, sandbox), ...podFiles(sandbox)].filter((each) => !taken.has(each.destination));
-  return [...own, ...config.mounts.map(volume)];
+  // What is above comes first, or it would hide what is below; the sort keeps the order of those at one depth.
+  return [...own, ...config.mounts.map(volume)].sort((a, b) => depth(a.destination) - depth(b.destination));
 }
+
+const normalized = (path: string): string => posix.normalize(path).replace(/(.)\/$/, "$1");
+const depth = (path: string): number =>
+  normalized(path)
+    .split("/")
+    .filter((part) => part !== "").length;
 
 function kernelMounts(config: ContainerConfig, sandbox: SandboxRecord): OciMount[] {
   const access = config.security.privileged ? "rw" : "ro";

@@ -33,6 +33,30 @@ export interface OciLinux {
   maskedPaths: string[];
   readonlyPaths: string[];
   rootfsPropagation?: string;
+  seccomp?: OciSeccomp;
+}
+
+export interface OciSeccomp {
+  defaultAction: string;
+  defaultErrnoRet?: number;
+  architectures?: string[];
+  syscalls: OciSyscalls[];
+}
+
+/** Calls by name; with arguments only those whose arguments are so. */
+export interface OciSyscalls {
+  names: string[];
+  action: string;
+  errnoRet?: number;
+  args?: OciSeccompArg[];
+}
+
+export interface OciSeccompArg {
+  index: number;
+  /** of 64 bits without a sign; for a masked comparison the mask */
+  value: number;
+  valueTwo?: number;
+  op: string;
 }
 
 export interface OciResources {

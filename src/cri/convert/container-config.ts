@@ -1,12 +1,13 @@
 // ContainerConfig → domain, checked: what is refused is refused here, before anything is made.
 import { AgentError } from "../../base/errors.ts";
-import type { ContainerConfig, ContainerSecurity, Mount, Propagation } from "../../container/records.ts";
+import type { ContainerConfig, ContainerSecurity, Mount, Propagation, SeccompChoice } from "../../container/records.ts";
 import {
   type ContainerConfig as ContainerConfigProto,
   type LinuxContainerSecurityContext,
   MountPropagation,
   type Mount as MountProto,
   type NamespaceMode,
+  type SecurityProfile,
   SecurityProfile_ProfileType,
   SupplementalGroupsPolicy,
 } from "../../generated/cri/runtime/v1/api.ts";
@@ -61,9 +62,6 @@ function toMount(proto: MountProto): Mount {
 }
 
 function toSecurity(proto: LinuxContainerSecurityContext | undefined): ContainerSecurity {
-  if (proto?.seccomp !== undefined && proto.seccomp.profileType !== SecurityProfile_ProfileType.Unconfined && !proto.privileged) {
-    throw notYet("a seccomp profile");
-  }
   if (proto?.apparmor?.profileType === SecurityProfile_ProfileType.Localhost) throw notYet("an AppArmor profile");
   return {
     privileged: proto?.privileged ?? false,
@@ -80,7 +78,39 @@ function toSecurity(proto: LinuxContainerSecurityContext | undefined): Container
     noNewPrivileges: proto?.noNewPrivs ?? false,
     maskedPaths: proto?.maskedPaths ?? [],
     readonlyPaths: proto?.readonlyPaths ?? [],
+    seccomp: toSeccomp(proto?.seccomp, proto?.seccompProfilePath ?? ""),
   };
+}
+
+const SECCOMP: ReadonlyMap<number, (path: string) => SeccompChoice> = new Map([
+  [SecurityProfile_ProfileType.RuntimeDefault, () => ({ kind: "runtime-default" })],
+  [SecurityProfile_ProfileType.Unconfined, () => ({ kind: "unconfined" })],
+  [SecurityProfile_ProfileType.Localhost, localhostSeccomp],
+]);
+
+const SECCOMP_TEXT: Readonly<Record<string, SeccompChoice>> = {
+  "": { kind: "unconfined" },
+  unconfined: { kind: "unconfined" },
+  "runtime/default": { kind: "runtime-default" },
+  "docker/default": { kind: "runtime-default" },
+};
+
+/** @param text the deprecated way to say it, which counts only where the profile is absent */
+function toSeccomp(profile: SecurityProfile | undefined, text: string): SeccompChoice {
+  if (profile !== undefined) {
+    const choice = SECCOMP.get(profile.profileType);
+    if (choice === undefined) throw invalid(`seccomp profile type ${profile.profileType} is not known`);
+    return choice(profile.localhostRef);
+  }
+  const known = Object.hasOwn(SECCOMP_TEXT, text) ? SECCOMP_TEXT[text] : undefined;
+  if (known !== undefined) return known;
+  if (!text.startsWith("localhost/")) throw invalid(`seccomp_profile_path ${JSON.stringify(text)} is not known`);
+  return localhostSeccomp(text.slice("localhost/".length));
+}
+
+function localhostSeccomp(path: string): SeccompChoice {
+  if (!path.startsWith("/") || path.includes("\0")) throw invalid(`seccomp profile ${JSON.stringify(path)} is no absolute path`);
+  return { kind: "localhost", path };
 }
 
 function pidMode(mode: NamespaceMode): "container" | "node" {

@@ -1,4 +1,5 @@
 import type { ContainerStatusRequest, ContainerStatusResponse } from "../../generated/cri/runtime/v1/api.ts";
+import { seccompName } from "../../container/spec/seccomp.ts";
 import { toContainerStatus } from "../convert/container-status.ts";
 import type { Handler } from "../edge.ts";
 import { resolveContainerId } from "../resolve-id.ts";
@@ -7,8 +8,9 @@ export const containerStatus: Handler<ContainerStatusRequest, ContainerStatusRes
   const container = engine.containers.get(resolveContainerId(engine, request.containerId));
   const sandbox = engine.sandboxes.get(container.sandboxId);
   const { pid, cgroupPath, warnings, writableDir } = container;
+  const seccomp = seccompName(container.config.security);
   return {
     status: toContainerStatus(container, engine.images.find(container.imageId), sandbox.config.logDirectory),
-    info: request.verbose ? { info: JSON.stringify({ pid, sandboxID: sandbox.id, cgroupPath, writableDir, warnings }) } : {},
+    info: request.verbose ? { info: JSON.stringify({ pid, sandboxID: sandbox.id, cgroupPath, writableDir, warnings, seccomp }) } : {},
   };
 };

@@ -3,25 +3,7 @@ import { kindOf } from "../../../src/base/errors.ts";
 import { processCapabilities, CAPABILITIES } from "../../../src/container/spec/capabilities.ts";
 import { processArgs, processEnv, requestedUser } from "../../../src/container/spec/process.ts";
 import { type NodeLimits, oomScoreAdj, ociResources } from "../../../src/container/spec/resources.ts";
-import type { ContainerSecurity } from "../../../src/container/records.ts";
-
-const security = (change: Partial<ContainerSecurity> = {}): ContainerSecurity => ({
-  privileged: false,
-  pid: "container",
-  addCapabilities: [],
-  dropCapabilities: [],
-  ambientCapabilities: [],
-  runAsUser: undefined,
-  runAsGroup: undefined,
-  runAsUsername: "",
-  supplementalGroups: [],
-  groupsPolicy: "merge",
-  readonlyRootfs: false,
-  noNewPrivileges: false,
-  maskedPaths: [],
-  readonlyPaths: [],
-  ...change,
-});
+import { security } from "../../lib/container-security.ts";
 
 const image = { entrypoint: ["/entry"], cmd: ["default"], env: ["PATH=/image", "A=1"], workingDir: "", user: "web" };
 const all = new Set(CAPABILITIES);

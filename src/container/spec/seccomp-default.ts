@@ -1,0 +1,101 @@
+// What a container may call under RuntimeDefault. Pure data; seccomp.ts makes a filter of it.
+//
+// Source of the names: the default profiles of Docker (moby/profiles, seccomp/default.json, June 2026) and of containerd
+// (contrib/seccomp/seccomp_default.go, August 2026), of which this is what both allow; Podman's (containers/common,
+// pkg/seccomp/seccomp.json, 2025) was read beside them. Left out on purpose, as they do: io_uring_*, keyctl, add_key, request_key,
+// userfaultfd, pivot_root, kexec_*, swapon and swapoff, which have been ways out of containers, or are of no use in one.
+// A name that the node's libseccomp does not know is skipped by crun and runc alike, so a newer one does no harm here. Such a call
+// fails all the same: with EPERM under crun, and under runc, which adds that itself, with ENOSYS.
+
+const words = (text: string): readonly string[] => text.trim().split(/\s+/);
+
+/** With any arguments, whatever the capabilities. */
+export const ALLOWED: readonly string[] = words(`
+  accept accept4 access adjtimex alarm bind brk cachestat capget capset chdir chmod chown chown32 clock_adjtime clock_adjtime64
+  clock_getres clock_getres_time64 clock_gettime clock_gettime64 clock_nanosleep clock_nanosleep_time64 close close_range
+  connect copy_file_range creat dup dup2 dup3 epoll_create epoll_create1 epoll_ctl epoll_ctl_old epoll_pwait epoll_pwait2
+  epoll_wait epoll_wait_old eventfd eventfd2 execve execveat exit exit_group faccessat faccessat2 fadvise64 fadvise64_64
+  fallocate fanotify_mark fchdir fchmod fchmodat fchmodat2 fchown fchown32 fchownat fcntl fcntl64 fdatasync fgetxattr flistxattr
+  flock fork fremovexattr fsetxattr fstat fstat64 fstatat64 fstatfs fstatfs64 fsync ftruncate ftruncate64 futex futex_requeue
+  futex_time64 futex_wait futex_waitv futex_wake futimesat get_robust_list get_thread_area getcpu getcwd getdents getdents64
+  getegid getegid32 geteuid geteuid32 getgid getgid32 getgroups getgroups32 getitimer getpeername getpgid getpgrp getpid getppid
+  getpriority getrandom getresgid getresgid32 getresuid getresuid32 getrlimit getrusage getsid getsockname getsockopt gettid
+  gettimeofday getuid getuid32 getxattr getxattrat inotify_add_watch inotify_init inotify_init1 inotify_rm_watch io_cancel
+  io_destroy io_getevents io_pgetevents io_pgetevents_time64 io_setup io_submit ioctl ioprio_get ioprio_set ipc kill
+  landlock_add_rule landlock_create_ruleset landlock_restrict_self lchown lchown32 lgetxattr link linkat listen listmount
+  listxattr listxattrat llistxattr _llseek lremovexattr lseek lsetxattr lstat lstat64 madvise map_shadow_stack membarrier
+  memfd_create memfd_secret mincore mkdir mkdirat mknod mknodat mlock mlock2 mlockall mmap mmap2 mprotect mq_getsetattr
+  mq_notify mq_open mq_timedreceive mq_timedreceive_time64 mq_timedsend mq_timedsend_time64 mq_unlink mremap mseal msgctl msgget
+  msgrcv msgsnd msync munlock munlockall munmap name_to_handle_at nanosleep newfstatat _newselect open openat openat2 pause
+  pidfd_open pidfd_send_signal pipe pipe2 pkey_alloc pkey_free pkey_mprotect poll ppoll ppoll_time64 prctl pread64 preadv
+  preadv2 prlimit64 process_mrelease process_vm_readv process_vm_writev pselect6 pselect6_time64 ptrace pwrite64 pwritev
+  pwritev2 read readahead readlink readlinkat readv recv recvfrom recvmmsg recvmmsg_time64 recvmsg remap_file_pages removexattr
+  removexattrat rename renameat renameat2 restart_syscall rmdir rseq rt_sigaction rt_sigpending rt_sigprocmask rt_sigqueueinfo
+  rt_sigreturn rt_sigsuspend rt_sigtimedwait rt_sigtimedwait_time64 rt_tgsigqueueinfo sched_get_priority_max
+  sched_get_priority_min sched_getaffinity sched_getattr sched_getparam sched_getscheduler sched_rr_get_interval
+  sched_rr_get_interval_time64 sched_setaffinity sched_setattr sched_setparam sched_setscheduler sched_yield seccomp select
+  semctl semget semop semtimedop semtimedop_time64 send sendfile sendfile64 sendmmsg sendmsg sendto set_robust_list
+  set_thread_area set_tid_address setfsgid setfsgid32 setfsuid setfsuid32 setgid setgid32 setgroups setgroups32 setitimer
+  setpgid setpriority setregid setregid32 setresgid setresgid32 setresuid setresuid32 setreuid setreuid32 setrlimit setsid
+  setsockopt setuid setuid32 setxattr setxattrat shmat shmctl shmdt shmget shutdown sigaltstack signalfd signalfd4 sigprocmask
+  sigreturn socketcall socketpair splice stat stat64 statfs statfs64 statmount statx symlink symlinkat sync sync_file_range
+  syncfs sysinfo tee tgkill time timer_create timer_delete timer_getoverrun timer_gettime timer_gettime64 timer_settime
+  timer_settime64 timerfd_create timerfd_gettime timerfd_gettime64 timerfd_settime timerfd_settime64 times tkill truncate
+  truncate64 ugetrlimit umask uname unlink unlinkat uretprobe utime utimensat utimensat_time64 utimes vfork vmsplice wait4
+  waitid waitpid write writev
+`);
+
+/** By Node's name of an architecture; `also` are those that its kernel runs beside its own. */
+export const ARCHITECTURES: Readonly<Record<string, { own: string; also: readonly string[]; allowed: readonly string[] }>> = {
+  x64: { own: "SCMP_ARCH_X86_64", also: ["SCMP_ARCH_X86", "SCMP_ARCH_X32"], allowed: words("arch_prctl modify_ldt") },
+  arm64: {
+    own: "SCMP_ARCH_AARCH64",
+    also: ["SCMP_ARCH_ARM"],
+    allowed: words("arm_fadvise64_64 arm_sync_file_range breakpoint cacheflush set_tls sync_file_range2"),
+  },
+};
+
+/** Allowed too for a process that could have the capability: what the call may do is then the kernel's to say. */
+export const ALLOWED_WITH: Readonly<Record<string, readonly string[]>> = {
+  CAP_BPF: words("bpf"),
+  CAP_DAC_READ_SEARCH: words("open_by_handle_at"),
+  CAP_PERFMON: words("perf_event_open"),
+  CAP_SYS_ADMIN: words(`
+    bpf clone clone3 fanotify_init fsconfig fsmount fsopen fspick lookup_dcookie lsm_get_self_attr lsm_list_modules lsm_set_self_attr
+    mount mount_setattr move_mount open_tree perf_event_open quotactl quotactl_fd setdomainname sethostname setns syslog umount umount2
+    unshare
+  `),
+  CAP_SYS_BOOT: words("reboot"),
+  CAP_SYS_CHROOT: words("chroot"),
+  CAP_SYS_MODULE: words("delete_module finit_module init_module"),
+  CAP_SYS_NICE: words("get_mempolicy mbind set_mempolicy set_mempolicy_home_node"),
+  CAP_SYS_PACCT: words("acct"),
+  CAP_SYS_PTRACE: words("kcmp pidfd_getfd process_madvise"),
+  CAP_SYS_RAWIO: words("ioperm iopl"),
+  CAP_SYS_TIME: words("clock_settime clock_settime64 settimeofday stime"),
+  CAP_SYS_TTY_CONFIG: words("vhangup"),
+  CAP_SYSLOG: words("syslog"),
+};
+
+/** Any of them opens the audit socket; without one it is as if the kernel had no audit, which login programs know how to live with. */
+export const AUDIT_CAPABILITIES: readonly string[] = ["CAP_AUDIT_CONTROL", "CAP_AUDIT_READ", "CAP_AUDIT_WRITE"];
+
+/**
+ * CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET.
+ *
+ * @source include/uapi/linux/sched.h
+ */
+export const NAMESPACE_FLAGS = 0x7e020000;
+
+/**
+ * PER_LINUX and PER_LINUX32, each also with UNAME26, and the question for the present one.
+ *
+ * @source include/uapi/linux/personality.h
+ */
+export const PERSONALITIES: readonly number[] = [0x0, 0x8, 0x20000, 0x20008, 0xffffffff];
+
+/**
+ * AF_ALG, whose kernel code is large and has no other guard, and AF_VSOCK, which talks to the host of a virtual machine past every
+ * network rule. The 32-bit socketcall hides its family in memory that a filter can't read, and 32-bit libraries need it.
+ */
+export const DENIED_FAMILIES: readonly number[] = [38, 40];
