@@ -7,6 +7,8 @@ import { Stages } from "../base/timeline.ts";
 import type { ImageRecord } from "../image/image-service.ts";
 import type { SandboxRecord } from "../sandbox/records.ts";
 import type { ContainerContext } from "./context.ts";
+import { checkPidTarget } from "./pid-namespace.ts";
+import { findDevices, nodeDevices } from "./devices.ts";
 import type { ContainerConfig, ContainerRecord, ContainerUser } from "./records.ts";
 import { buildSpec } from "./spec/build-spec.ts";
 import { localhostSeccomp } from "./spec/localhost-seccomp.ts";
@@ -28,9 +30,12 @@ export async function createContainer(context: ContainerContext, sandboxId: Sand
   const id = newContainerId();
   try {
     const seccompFilter = await localhostSeccomp(config.security, context.node.capabilities);
-    const planned = { ...planRecord(context, id, sandbox, config, image), seccompFilter };
+    // Privileged means every device of the node, and those that were asked for where they were asked for.
+    const devices = [...(config.security.privileged ? await nodeDevices() : []), ...(await findDevices(config.devices ?? []))];
+    const planned = { ...planRecord(context, id, sandbox, config, image), seccompFilter, devices };
     // All that can be refused is refused here, before anything is made.
     buildSpec(planned, sandbox, image.config, context.node);
+    checkPidTarget(context, planned);
     const user = requestedUser(config, image.config);
     await checkMounts(config);
     return await context.lock.run(id, () => make(context, planned, image, user));

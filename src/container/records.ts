@@ -3,15 +3,20 @@ import type { ContainerId, SandboxId } from "../base/ids.ts";
 import type { Stage } from "../base/timeline.ts";
 import type { PidMode, Resources } from "../sandbox/records.ts";
 import type { OciSeccomp } from "./spec/oci.ts";
+import type { Device, DeviceRequest } from "./devices.ts";
 import type { ContainerState } from "./state.ts";
 
 export type Propagation = "private" | "host-to-container" | "bidirectional";
+
+export type MountOption = "noexec" | "nodev" | "nosuid";
 
 export interface Mount {
   readonly containerPath: string;
   readonly hostPath: string;
   readonly readonly: boolean;
   readonly propagation: Propagation;
+  /** of "noexec", "nodev" and "nosuid"; records of older versions have none */
+  readonly options?: readonly MountOption[];
 }
 
 /** Which system calls are allowed, as asked for; `path` is of a profile on the node, and absolute. */
@@ -20,9 +25,14 @@ export type SeccompChoice =
   | { readonly kind: "runtime-default" }
   | { readonly kind: "localhost"; readonly path: string };
 
+/** target: that of another container of the pod. */
+export type ContainerPidMode = PidMode | "target";
+
 export interface ContainerSecurity {
   readonly privileged: boolean;
-  readonly pid: PidMode;
+  readonly pid: ContainerPidMode;
+  /** the other container, where pid is "target" */
+  readonly pidTarget: string;
   readonly addCapabilities: readonly string[];
   readonly dropCapabilities: readonly string[];
   readonly ambientCapabilities: readonly string[];
@@ -56,6 +66,10 @@ export interface ContainerConfig {
   /** relative to the sandbox's log directory; "" writes no log */
   readonly logPath: string;
   readonly resources: Resources;
+  /** as asked for; records of older versions have none */
+  readonly devices?: readonly DeviceRequest[];
+  /** "SIGQUIT"; "" leaves it to the image */
+  readonly stopSignal?: string;
   readonly security: ContainerSecurity;
 }
 
@@ -87,6 +101,8 @@ export interface ContainerRecord {
   /** Completed, Error, OOMKilled, StartError, ShimLost, Unknown; "" while it has not exited */
   readonly reason: string;
   readonly message: string;
+  /** of the node, as they were when it was created */
+  readonly devices?: readonly Device[];
   readonly stages: readonly Stage[];
   readonly warnings: readonly string[];
 }

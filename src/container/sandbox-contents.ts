@@ -38,7 +38,7 @@ export class ContainersOfSandbox implements SandboxContents {
     await this.#each(sandboxId, "remove containers", ({ id }) => removeContainer(this.#context, id));
   }
 
-  exited(sandboxId: SandboxId, container: ShimContainer): void {
+  changed(sandboxId: SandboxId, container: ShimContainer): void {
     void untilSettled(this.#context.log, sandboxId, () => settle(this.#context, container));
   }
 

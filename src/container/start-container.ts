@@ -4,6 +4,7 @@ import type { ContainerId } from "../base/ids.ts";
 import { Stages } from "../base/timeline.ts";
 import type { ContainerContext, FindContainer } from "./context.ts";
 import { startError, withExit } from "./exit.ts";
+import { pidNamespace } from "./pid-namespace.ts";
 import type { ContainerRecord } from "./records.ts";
 import { buildSpec } from "./spec/build-spec.ts";
 import { nextContainerState } from "./state.ts";
@@ -15,9 +16,10 @@ export async function startContainer(context: ContainerContext, find: FindContai
     const sandbox = context.sandboxes.get(container.sandboxId);
     const shim = context.sandboxes.shim(container.sandboxId);
     const image = context.images.get(container.imageId);
-    const { spec, warnings } = buildSpec(container, sandbox, image.config, context.node);
     const stages = new Stages(context.clock, `container ${container.config.name}`, id);
     try {
+      const pid = await pidNamespace(context, container, sandbox, stages);
+      const { spec, warnings } = buildSpec(container, sandbox, image.config, context.node, pid);
       const started = await stages.time("start", () =>
         shim.startContainer({
           containerId: id,
@@ -26,6 +28,7 @@ export async function startContainer(context: ContainerContext, find: FindContai
           logDirectory: container.config.logPath === "" ? "" : sandbox.config.logDirectory,
           logPath: container.config.logPath,
           cgroupPath: container.cgroupPath,
+          pidNamespaceOf: typeof pid === "string" ? 0 : pid.of,
         }),
       );
       stages.addAll(started.stages);

@@ -73,6 +73,6 @@ async function settleUnknown(context: ContainerContext, id: ContainerId): Promis
 
 function stopSignal(context: ContainerContext, id: ContainerId): number {
   const container = context.records.get(id);
-  const name = container === undefined ? "" : context.images.get(container.imageId).config.stopSignal;
+  const name = container === undefined ? "" : container.config.stopSignal || context.images.get(container.imageId).config.stopSignal;
   return name === "" ? SIGTERM : signalNumber(name);
 }

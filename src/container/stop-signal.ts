@@ -8,8 +8,22 @@ const { SIGTERM, SIGKILL } = constants.signals;
 export function signalNumber(name: string): number {
   if (/^\d{1,2}$/.test(name)) return Number(name) >= 1 && Number(name) <= 64 ? Number(name) : SIGTERM;
   const full = name.startsWith("SIG") ? name : `SIG${name}`;
+  const real = realTimeSignal(full);
+  if (real !== undefined) return real;
   const numbers: Readonly<Record<string, number>> = constants.signals;
   return numbers[full] ?? SIGTERM;
+}
+
+// As glibc counts them; the first two are its own.
+const [RTMIN, RTMAX] = [34, 64];
+
+/** "SIGRTMIN", "SIGRTMIN+3", "SIGRTMAX-1", and the CRI's "SIGRTMINPLUS3" and "SIGRTMAXMINUS1". */
+function realTimeSignal(name: string): number | undefined {
+  const match = /^SIGRT(MIN|MAX)(?:(\+|PLUS|-|MINUS)(\d{1,2}))?$/.exec(name);
+  if (match === null) return undefined;
+  const offset = Number(match[3] ?? 0) * (match[2] === "-" || match[2] === "MINUS" ? -1 : 1);
+  const signal = (match[1] === "MIN" ? RTMIN : RTMAX) + offset;
+  return signal >= RTMIN && signal <= RTMAX ? signal : undefined;
 }
 
 /**

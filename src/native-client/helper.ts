@@ -6,9 +6,10 @@ import {
   HelperResponse,
   type DetachEndpoint,
   type EnsureNetwork,
+  type EnsureNetworkResult,
   type HelperHelloResult,
   type KillCgroup,
-  type KillShim,
+  type KillProcess,
   type RemoveCgroup,
   type RemoveNetwork,
   type StartSandbox,
@@ -44,7 +45,7 @@ const codec: Codec<Call, HelperResponse> = {
 /** What the engine asks of the helper; tests may bring their own. */
 export interface Helper {
   hello(): Promise<HelperHelloResult>;
-  ensureNetwork(request: EnsureNetwork): Promise<void>;
+  ensureNetwork(request: EnsureNetwork): Promise<EnsureNetworkResult>;
   removeNetwork(request: RemoveNetwork): Promise<void>;
   startSandbox(request: StartSandbox): Promise<StartSandboxResult>;
   detachEndpoint(request: DetachEndpoint): Promise<void>;
@@ -54,7 +55,7 @@ export interface Helper {
   getUsage(targets: UsageTarget[]): Promise<Usage[]>;
   unpackLayer(request: UnpackLayer): Promise<UnpackLayerResult>;
   removeTree(path: string): Promise<void>;
-  killShim(request: KillShim): Promise<void>;
+  killProcess(request: KillProcess): Promise<void>;
   shutdown(): Promise<void>;
 }
 
@@ -73,13 +74,13 @@ export class HelperClient implements Helper {
 
   hello = () => this.#call({ $case: "hello", value: { protocolVersion: PROTOCOL_VERSION } }, (result) => resultOf(result, "hello"));
   startSandbox = (value: StartSandbox) => this.#call({ $case: "startSandbox", value }, (result) => resultOf(result, "startSandbox"));
-  ensureNetwork = (value: EnsureNetwork) => this.#done({ $case: "ensureNetwork", value });
+  ensureNetwork = (value: EnsureNetwork) => this.#call({ $case: "ensureNetwork", value }, (result) => resultOf(result, "ensureNetwork"));
   removeNetwork = (value: RemoveNetwork) => this.#done({ $case: "removeNetwork", value });
   detachEndpoint = (value: DetachEndpoint) => this.#done({ $case: "detachEndpoint", value });
   updateCgroup = (value: UpdateCgroup) => this.#done({ $case: "updateCgroup", value });
   killCgroup = (value: KillCgroup) => this.#done({ $case: "killCgroup", value });
   removeCgroup = (value: RemoveCgroup) => this.#done({ $case: "removeCgroup", value });
-  killShim = (value: KillShim) => this.#done({ $case: "killShim", value });
+  killProcess = (value: KillProcess) => this.#done({ $case: "killProcess", value });
   shutdown = () => this.#done({ $case: "shutdown", value: {} });
   // Time depends on the size of what is unpacked or removed; the helper bounds both.
   removeTree = (path: string) => this.#done({ $case: "removeTree", value: { path } }, 0);

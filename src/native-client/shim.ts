@@ -42,16 +42,16 @@ export class ShimClient {
 
   /**
    * @param name of the pod, for messages
-   * @param onExit called for every container that exits from now on; `hello` tells of earlier ones
+   * @param onChange called for every container that is started or exits from now on; `hello` tells of earlier ones
    */
-  static async open(socketPath: string, name: string, onExit: (container: ShimContainer) => void): Promise<ShimClient> {
+  static async open(socketPath: string, name: string, onChange: (container: ShimContainer) => void): Promise<ShimClient> {
     const codec: Codec<Call, ShimResponse> = {
       peer: `shim of pod ${name}`,
       encode: (id, call) => ShimRequest.encode({ id, call }).finish(),
       decode: (bytes) => ShimResponse.decode(bytes),
     };
     const connection = await Connection.open(socketPath, codec, (event) => {
-      if (event.result?.$case === "containerExited") onExit(event.result.value);
+      if (event.result?.$case === "containerExited" || event.result?.$case === "containerStarted") onChange(event.result.value);
     });
     return new ShimClient(connection, name);
   }
@@ -66,6 +66,12 @@ export class ShimClient {
 
   createContainer(value: ShimCreateContainer): Promise<ShimCreateContainerResult> {
     return this.#call({ $case: "createContainer", value }, (result) => resultOf(result, "createContainer"));
+  }
+
+  /** The PID 1 of the namespace that containers of the pod may share, by its number on the node; made by the first call. */
+  async ensurePodPid(): Promise<number> {
+    const { pid } = await this.#call({ $case: "ensurePodPid", value: {} }, (result) => resultOf(result, "ensurePodPid"));
+    return pid;
   }
 
   startContainer(value: ShimStartContainer): Promise<ShimStartContainerResult> {

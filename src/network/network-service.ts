@@ -4,11 +4,12 @@ import { readFile } from "node:fs/promises";
 import { AgentError, during, messageOf } from "../base/errors.ts";
 import { CallsInFlight } from "../base/join-calls.ts";
 import type { Log } from "../base/log.ts";
-import type { Endpoint } from "../generated/berth/native/helper.ts";
+import type { Endpoint, HostPort } from "../generated/berth/native/helper.ts";
 import type { Helper } from "../native-client/helper.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Change } from "../store/change.ts";
 import type { Store } from "../store/store.ts";
+import { type HostPortMapping, HostPorts, toHelper } from "./host-ports.ts";
 import { AddressPool } from "./ipam.ts";
 import type { EndpointRecord, NetworkRecord } from "./records.ts";
 import { parseSubnet, type Subnet } from "./subnet.ts";
@@ -23,6 +24,13 @@ export interface NetworkOptions {
   readonly mtu: number; // 0: the kernel's
 }
 
+export interface EndpointPlan {
+  readonly record: EndpointRecord;
+  readonly change: Change;
+  readonly endpoint: Endpoint;
+  readonly hostPorts: HostPort[];
+}
+
 const DEFAULT_NETWORK = "default";
 const CONTAINER_INTERFACE = "eth0";
 const IP_FORWARD = "/proc/sys/net/ipv4/ip_forward";
@@ -33,6 +41,7 @@ export class NetworkService {
   readonly #endpoints: Collection<EndpointRecord>;
   readonly #subnet: Subnet;
   readonly #pool: AddressPool;
+  readonly #hostPorts = new HostPorts();
   readonly #ensuring = new CallsInFlight<void>();
   #ready = false;
   #problem = "the pod network has not been made yet";
@@ -53,11 +62,17 @@ export class NetworkService {
       this.#subnet,
       [...this.#endpoints.values()].map((endpoint) => endpoint.address),
     );
+    for (const { id, hostPorts } of this.#endpoints.values()) this.#hostPorts.take(id, hostPorts ?? []);
   }
 
   /** Why pods can't have a network now; undefined when they can. */
   get problem(): string | undefined {
     return this.#ready ? undefined : this.#problem;
+  }
+
+  /** Our table of nftables, and the only one that is written. */
+  get nftTable(): string {
+    return `berth_${this.#options.instanceId}`;
   }
 
   endpoint(sandboxId: string): EndpointRecord | undefined {
@@ -70,8 +85,22 @@ export class NetworkService {
     await this.#ensuring.join(DEFAULT_NETWORK, () => this.#make());
   }
 
-  /** Takes an address for a pod: the record to commit before the pod is made, and what the helper needs to make it. */
-  plan(sandboxId: string): { readonly record: EndpointRecord; readonly change: Change; readonly endpoint: Endpoint } {
+  /**
+   * Takes an address and the host ports for a pod: the record to commit before the pod is made, and what the helper needs to make it.
+   *
+   * @throws AgentError already-exists when another pod has one of the ports, resource-exhausted when no address is left
+   */
+  plan(sandboxId: string, hostPorts: readonly HostPortMapping[]): EndpointPlan {
+    this.#hostPorts.take(sandboxId, hostPorts);
+    try {
+      return this.#plan(sandboxId, hostPorts);
+    } catch (failure) {
+      this.#hostPorts.giveBack(sandboxId, hostPorts);
+      throw failure;
+    }
+  }
+
+  #plan(sandboxId: string, hostPorts: readonly HostPortMapping[]): EndpointPlan {
     const record: EndpointRecord = {
       id: sandboxId,
       network: DEFAULT_NETWORK,
@@ -79,6 +108,7 @@ export class NetworkService {
       address: this.#pool.take(),
       prefixLength: this.#subnet.prefixLength,
       gateway: this.#pool.gateway,
+      hostPorts,
     };
     const endpoint: Endpoint = {
       hostInterface: record.hostInterface,
@@ -88,12 +118,12 @@ export class NetworkService {
       gateway: record.gateway,
       mtu: this.#options.mtu,
     };
-    return { record, change: this.#endpoints.put(record), endpoint };
+    return { record, change: this.#endpoints.put(record), endpoint, hostPorts: toHelper(hostPorts, record.address) };
   }
 
   /** Gives back the address of a plan whose record was never committed. */
   abandon(record: EndpointRecord): void {
-    if (this.#endpoints.get(record.id) === undefined) this.#pool.giveBack(record.address);
+    if (this.#endpoints.get(record.id) === undefined) this.#giveBack(record);
   }
 
   /** Takes the endpoint away and frees its address; a pod without one is fine. */
@@ -101,9 +131,15 @@ export class NetworkService {
     const record = this.#endpoints.get(sandboxId);
     if (record === undefined) return;
     await during(`release endpoint ${record.hostInterface} of pod ${sandboxId}`, async () => {
-      await this.#options.helper.detachEndpoint({ hostInterface: record.hostInterface });
-      await this.#options.store.commit(this.#endpoints.delete(sandboxId, () => this.#pool.giveBack(record.address)));
+      const hostPorts = toHelper(record.hostPorts ?? [], record.address);
+      await this.#options.helper.detachEndpoint({ hostInterface: record.hostInterface, nftTable: this.nftTable, hostPorts });
+      await this.#options.store.commit(this.#endpoints.delete(sandboxId, () => this.#giveBack(record)));
     });
+  }
+
+  #giveBack(record: EndpointRecord): void {
+    this.#pool.giveBack(record.address);
+    this.#hostPorts.giveBack(record.id, record.hostPorts ?? []);
   }
 
   /** Takes the network away when no pod is on it, and puts ip_forward back. */
@@ -118,15 +154,18 @@ export class NetworkService {
   }
 
   async #make(): Promise<void> {
-    const { bridge, helper, instanceId, log, mtu, store } = this.#options;
-    const nftTable = `berth_${instanceId}`;
+    const { bridge, helper, log, mtu, store } = this.#options;
+    const { nftTable } = this;
     try {
       const before = this.#networks.get(DEFAULT_NETWORK);
       const ipForwardBefore = before?.ipForwardBefore ?? (await readFile(IP_FORWARD, "utf8")).trim() === "1";
       const record: NetworkRecord = { id: DEFAULT_NETWORK, bridge, subnet: this.#subnet.text, nftTable, ipForwardBefore };
       await store.commit(this.#networks.put(record));
       const gatewayPrefix = `${this.#pool.gateway}/${this.#subnet.prefixLength}`;
-      await helper.ensureNetwork({ bridge, gatewayPrefix, nftTable, masquerade: true, enableIpForward: true, mtu });
+      const hostPorts = [...this.#endpoints.values()].flatMap((endpoint) => toHelper(endpoint.hostPorts ?? [], endpoint.address));
+      const shared = { bridge, gatewayPrefix, nftTable, mtu, hostPorts };
+      const { warnings } = await helper.ensureNetwork({ ...shared, masquerade: true, enableIpForward: true });
+      for (const warning of warnings) log.warn({ bridge }, warning);
       this.#ready = true;
     } catch (failure) {
       this.#problem = `make network ${DEFAULT_NETWORK} on bridge ${bridge}: ${messageOf(failure)}`;

@@ -1,4 +1,5 @@
 // What is kept on disk of networks and endpoints.
+import type { HostPortMapping } from "./host-ports.ts";
 
 /** A bridge network of this node. Recorded before the bridge, the table and the sysctl are touched. */
 export interface NetworkRecord {
@@ -18,4 +19,6 @@ export interface EndpointRecord {
   readonly address: string;
   readonly prefixLength: number;
   readonly gateway: string;
+  /** records of older versions have none */
+  readonly hostPorts?: readonly HostPortMapping[];
 }

@@ -8,8 +8,8 @@ export interface SandboxContents {
   stopAll(sandboxId: SandboxId): Promise<void>;
   /** Removes all containers of a stopped sandbox, with their records. */
   removeAll(sandboxId: SandboxId): Promise<void>;
-  /** The shim says that a container has exited. */
-  exited(sandboxId: SandboxId, container: ShimContainer): void;
+  /** The shim says that a container was started, or has exited. */
+  changed(sandboxId: SandboxId, container: ShimContainer): void;
   /** berthd has come back: the shim's own list, to be compared with the records. */
   recover(sandboxId: SandboxId, containers: readonly ShimContainer[]): Promise<void>;
   /** The shim is gone and took its containers along; what they left on disk is in `stateDir`. */

@@ -5,7 +5,7 @@ import type { SandboxState } from "./state.ts";
 
 export type LifecycleEventType = "created" | "started" | "stopped" | "deleted";
 
-export interface LifecycleEvent {
+interface LifecycleEvent {
   readonly type: LifecycleEventType;
   /** of the container; of the sandbox when the event is its own, as with containerd */
   readonly id: string;

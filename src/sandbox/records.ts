@@ -1,6 +1,7 @@
 // What is kept on disk of a pod sandbox.
 import type { SandboxId } from "../base/ids.ts";
 import type { Stage } from "../base/timeline.ts";
+import type { HostPortMapping } from "../network/host-ports.ts";
 import type { SandboxState } from "./state.ts";
 
 /** bridge: an address on this node's network; closed: loopback only; host: the node's own stack. */
@@ -9,7 +10,7 @@ export type NetworkMode = "bridge" | "closed" | "host";
 /** Where a namespace comes from: the pod's own, or the node's. */
 export type NamespaceSource = "pod" | "node";
 
-/** container: each has its own; pod: one for all; node: the node's. */
+/** container: each has its own; pod: one for all that ask for it, made when the first does; node: the node's. */
 export type PidMode = "container" | "pod" | "node";
 
 export interface SandboxMetadata {
@@ -49,7 +50,10 @@ export interface SandboxConfig {
   readonly annotations: Readonly<Record<string, string>>;
   readonly cgroupParent: string;
   readonly network: NetworkMode;
+  /** records of older versions have none */
+  readonly hostPorts?: readonly HostPortMapping[];
   readonly ipc: NamespaceSource;
+  /** as the caller asked; what a container has it says itself */
   readonly pid: PidMode;
   readonly sysctls: Readonly<Record<string, string>>;
   readonly resources: Resources | undefined;
@@ -77,6 +81,8 @@ export interface SandboxRecord {
   readonly cgroupPrune: string;
   readonly cgroupOwned: boolean;
   readonly shim: ShimIdentity | undefined;
+  /** what serves the pod's host ports on loopback; it ends with the shim */
+  readonly portProxy?: ShimIdentity | undefined;
   /** the pod's address, kept after the endpoint is gone only while ready; "" for none */
   readonly address: string;
   readonly stages: readonly Stage[];

@@ -23,7 +23,6 @@ export async function runSandbox(context: SandboxContext, config: SandboxConfig)
       `run pod sandbox: runtime handler ${JSON.stringify(config.runtimeHandler)} is not one of ${known}`,
     );
   }
-  if (config.pid === "pod") throw new AgentError("unimplemented", "run pod sandbox: a PID namespace shared by the pod is not offered yet");
   const id = newSandboxId();
   return await context.lock.run(id, () => run(context, id, config));
 }
@@ -32,7 +31,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
   const { clock, store, records, helper } = context;
   const stages = new Stages(clock, "sandbox");
   if (config.network === "bridge") await stages.time("network", () => context.network.ensure());
-  const plan = config.network === "bridge" ? context.network.plan(id) : undefined;
+  const plan = config.network === "bridge" ? context.network.plan(id, config.hostPorts ?? []) : undefined;
   const planned = planRecord(context, id, config, plan?.record.address ?? "");
   try {
     await stages.time("record", () => store.commit(records.put(planned), ...(plan === undefined ? [] : [plan.change])));
@@ -58,12 +57,15 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
         sysctls: { ...config.sysctls },
         endpoint: plan?.endpoint,
         shmBytes: SHM_BYTES,
+        nftTable: context.network.nftTable,
+        hostPorts: plan?.hostPorts ?? [],
       }),
     );
     stages.addAll(started.stages);
     sandbox = {
       ...planned,
       shim: { pid: started.shimPid, startTicks: started.shimStartTicks },
+      portProxy: started.portProxyPid === 0 ? undefined : { pid: started.portProxyPid, startTicks: started.portProxyStartTicks },
       cgroupOwned: started.cgroupCreated,
       warnings: started.warnings,
     };

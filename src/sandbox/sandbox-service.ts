@@ -24,7 +24,7 @@ export class SandboxService {
 
   constructor(options: SandboxOptions) {
     const shims = new Shims({
-      exited: (sandboxId, container) => this.#requireContents().exited(sandboxId, container),
+      changed: (sandboxId, container) => this.#requireContents().changed(sandboxId, container),
       disconnected: (sandboxId) => void this.#disconnected(sandboxId),
     });
     const records = options.store.collection<SandboxRecord>("sandbox");

@@ -8,7 +8,7 @@ import { ShimClient } from "../native-client/shim.ts";
 import type { SandboxRecord, ShimIdentity } from "./records.ts";
 
 export interface ShimListener {
-  exited(sandboxId: SandboxId, container: ShimContainer): void;
+  changed(sandboxId: SandboxId, container: ShimContainer): void;
   /** The connection ended although nobody here closed it. */
   disconnected(sandboxId: SandboxId): void;
 }
@@ -23,7 +23,7 @@ export class Shims {
 
   async connect(sandbox: Pick<SandboxRecord, "id" | "socketPath">): Promise<ShimClient> {
     const client = await ShimClient.open(sandbox.socketPath, shortId(sandbox.id), (container) =>
-      this.#listener.exited(sandbox.id, container),
+      this.#listener.changed(sandbox.id, container),
     );
     this.#clients.set(sandbox.id, client);
     void client.closed.then(() => {

@@ -1,6 +1,7 @@
 // Takes everything of a sandbox out of the kernel. Every step may run again, and on what was never made.
 import { rm } from "node:fs/promises";
 import { allSteps, messageOf } from "../base/errors.ts";
+import type { ShimClient } from "../native-client/shim.ts";
 import type { SandboxContext } from "./context.ts";
 import type { SandboxRecord } from "./records.ts";
 import { isAlive } from "./shims.ts";
@@ -12,6 +13,7 @@ export async function teardownSandbox(context: SandboxContext, sandbox: SandboxR
   const { helper, network } = context;
   await allSteps(`take down pod ${sandbox.id}`, [
     () => endShim(context, sandbox),
+    () => endPortProxy(context, sandbox),
     // The shim's end has begun to take the namespace away, and the veth pair with it; detaching waits for that.
     () => network.release(sandbox.id),
     async () => {
@@ -26,7 +28,7 @@ export async function teardownSandbox(context: SandboxContext, sandbox: SandboxR
 }
 
 async function endShim(context: SandboxContext, sandbox: SandboxRecord): Promise<void> {
-  const client = context.shims.find(sandbox.id);
+  const client = context.shims.find(sandbox.id) ?? (await unrecordedShim(context, sandbox));
   if (client?.isOpen === true) {
     try {
       await client.shutdown();
@@ -35,5 +37,18 @@ async function endShim(context: SandboxContext, sandbox: SandboxRecord): Promise
     }
   }
   context.shims.forget(sandbox.id);
-  if (sandbox.shim !== undefined && (await isAlive(sandbox.shim))) await context.helper.killShim(sandbox.shim);
+  if (sandbox.shim !== undefined && (await isAlive(sandbox.shim)))
+    await context.helper.killProcess({ ...sandbox.shim, timeoutMillis: KILL_TIMEOUT_MS });
+}
+
+/** A berthd that was killed while the pod was made never heard who its shim is; but where it listens was on record before. */
+async function unrecordedShim(context: SandboxContext, sandbox: SandboxRecord): Promise<ShimClient | undefined> {
+  if (sandbox.shim !== undefined) return undefined;
+  return await context.shims.connect(sandbox).catch(() => undefined);
+}
+
+/** It ends by itself when it sees the shim end; the next pod may want its ports before that. */
+async function endPortProxy(context: SandboxContext, { portProxy }: SandboxRecord): Promise<void> {
+  if (portProxy !== undefined && (await isAlive(portProxy)))
+    await context.helper.killProcess({ ...portProxy, timeoutMillis: KILL_TIMEOUT_MS });
 }

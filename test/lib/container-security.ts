@@ -4,6 +4,7 @@ import type { ContainerSecurity } from "../../src/container/records.ts";
 export const security = (change: Partial<ContainerSecurity> = {}): ContainerSecurity => ({
   privileged: false,
   pid: "container",
+  pidTarget: "",
   addCapabilities: [],
   dropCapabilities: [],
   ambientCapabilities: [],

@@ -27,7 +27,7 @@ export class FakeHelper implements Helper {
   killCgroup = refuse("killCgroup");
   removeCgroup = refuse("removeCgroup");
   getUsage = refuse("getUsage");
-  killShim = refuse("killShim");
+  killProcess = refuse("killProcess");
   shutdown = refuse("shutdown");
 
   async unpackLayer(request: UnpackLayer): Promise<UnpackLayerResult> {

@@ -25,6 +25,7 @@ export interface ContainerStatus {
     readonly log_path: string;
     readonly started_at: string;
     readonly finished_at: string;
+    readonly stop_signal: string;
   };
   readonly info: Readonly<Record<string, string>>;
 }

@@ -7,6 +7,13 @@ export interface TarEntry {
   /** a symlink to this */
   readonly link?: string;
   readonly isFolder?: boolean;
+  /** a hard link to this */
+  readonly hardLink?: string;
+  /** a character device with these numbers */
+  readonly device?: readonly [major: number, minor: number];
+  readonly isFifo?: boolean;
+  /** extended attributes, in a header of their own */
+  readonly attributes?: Readonly<Record<string, string>>;
 }
 
 const BLOCK_BYTES = 512;
@@ -16,12 +23,37 @@ export function makeTar(entries: readonly TarEntry[]): Buffer {
   const parts = entries.flatMap((entry) => {
     const content = Buffer.from(entry.content ?? "");
     const padding = Buffer.alloc((BLOCK_BYTES - (content.length % BLOCK_BYTES)) % BLOCK_BYTES);
-    return [header(entry, content.length), content, padding];
+    return [...attributesOf(entry), header(entry, content.length), content, padding];
   });
   return Buffer.concat([...parts, Buffer.alloc(2 * BLOCK_BYTES)]);
 }
 
-function header({ name, mode, link, isFolder }: TarEntry, sizeBytes: number): Buffer {
+/** @source POSIX.1-2001 pax: "<length> <key>=<value>\n", the length being that of the whole line */
+function attributesOf({ attributes = {} }: TarEntry): Buffer[] {
+  const lines = Object.entries(attributes).map(([key, value]) => {
+    const rest = ` SCHILY.xattr.${key}=${value}\n`;
+    const digits = String(rest.length + String(rest.length).length).length;
+    return `${rest.length + digits}${rest}`;
+  });
+  if (lines.length === 0) return [];
+  const content = Buffer.from(lines.join(""));
+  return [
+    header({ name: "pax" }, content.length, "x"),
+    content,
+    Buffer.alloc((BLOCK_BYTES - (content.length % BLOCK_BYTES)) % BLOCK_BYTES),
+  ];
+}
+
+function kindOf({ link, hardLink, device, isFolder, isFifo }: TarEntry): string {
+  if (hardLink !== undefined) return "1";
+  if (link !== undefined) return "2";
+  if (device !== undefined) return "3";
+  if (isFolder === true) return "5";
+  return isFifo === true ? "6" : "0";
+}
+
+function header(entry: TarEntry, sizeBytes: number, kind = kindOf(entry)): Buffer {
+  const { name, mode, link, hardLink, device, isFolder } = entry;
   const block = Buffer.alloc(BLOCK_BYTES);
   const octal = (value: number, at: number, length: number): number => block.write(`${value.toString(8).padStart(length - 1, "0")}\0`, at);
   block.write(name, 0, 100);
@@ -31,9 +63,10 @@ function header({ name, mode, link, isFolder }: TarEntry, sizeBytes: number): Bu
   octal(sizeBytes, 124, 12);
   octal(0, 136, 12);
   block.write(" ".repeat(8), 148);
-  block.write(link !== undefined ? "2" : isFolder === true ? "5" : "0", 156);
-  block.write(link ?? "", 157, 100);
+  block.write(kind, 156);
+  block.write(link ?? hardLink ?? "", 157, 100);
   block.write("ustar\0" + "00", 257);
+  for (const [index, number] of (device ?? []).entries()) octal(number, 329 + 8 * index, 8);
   octal(
     block.reduce((sum, byte) => sum + byte, 0),
     148,

@@ -1,23 +1,27 @@
 //! Each call, in one place.
 
-use crate::{error::HelperError, node::Node, sandbox, unpack};
-use cgroup::{CgroupPath, Limits, Mode};
-use netlink::{Counters, InterfaceName, Netlink, Prefix};
-use rustix::{
-    fs::{CWD, Mode as FileMode, OFlags, openat},
-    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+use crate::{
+    error::HelperError,
+    host_ports,
+    log::{self, Level},
+    node::Node,
+    process, sandbox, unpack,
 };
+use cgroup::{CgroupPath, Limits, Mode};
+use netlink::{Counters, HostPort, InterfaceName, Netlink, Prefix};
+use rustix::fs::{CWD, Mode as FileMode, OFlags, openat};
 use std::{
     collections::HashMap,
     fs,
     os::fd::AsFd,
     os::unix::ffi::OsStrExt,
+    thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use wire::{
-    CgroupLimits, CgroupMode, CpuUsage, EnsureNetwork, HelperHelloResult, InterfaceUsage, KillCgroup, KillShim,
-    MemoryUsage, PidsUsage, RemoveCgroup, RemoveNetwork, UpdateCgroup, Usage, UsageResult, UsageTarget,
-    helper_request::Call, helper_response::Result as CallResult,
+    CgroupLimits, CgroupMode, CpuUsage, DetachEndpoint, EnsureNetwork, EnsureNetworkResult, HelperHelloResult,
+    InterfaceUsage, KillCgroup, MemoryUsage, PidsUsage, RemoveCgroup, RemoveNetwork, UpdateCgroup, Usage, UsageResult,
+    UsageTarget, helper_request::Call, helper_response::Result as CallResult,
 };
 
 const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
@@ -27,14 +31,12 @@ const LONGEST_KILL: Duration = Duration::from_secs(60);
 pub fn run(node: &Node, call: Option<Call>) -> Result<Option<CallResult>, HelperError> {
     match call.ok_or(HelperError::UnknownCall)? {
         Call::Hello(_) => Ok(Some(CallResult::Hello(hello(node)))),
-        Call::EnsureNetwork(request) => ensure_network(&request).map(|()| None),
+        Call::EnsureNetwork(request) => ensure_network(&request).map(|result| Some(CallResult::EnsureNetwork(result))),
         Call::RemoveNetwork(request) => remove_network(&request).map(|()| None),
         Call::StartSandbox(request) => {
             sandbox::start(node, request).map(|result| Some(CallResult::StartSandbox(result)))
         }
-        Call::DetachEndpoint(request) => {
-            Ok(Netlink::open()?.delete_link(&InterfaceName::parse(&request.host_interface)?).map(|()| None)?)
-        }
+        Call::DetachEndpoint(request) => detach_endpoint(&request).map(|()| None),
         Call::UpdateCgroup(request) => update_cgroup(node, request).map(|()| None),
         Call::KillCgroup(request) => kill_cgroup(node, &request).map(|()| None),
         Call::RemoveCgroup(request) => remove_cgroup(node, &request).map(|()| None),
@@ -45,7 +47,7 @@ pub fn run(node: &Node, call: Option<Call>) -> Result<Option<CallResult>, Helper
             unpack::unpack_layer(node, &request).map(|result| Some(CallResult::UnpackLayer(result)))
         }
         Call::RemoveTree(request) => remove_tree(node, &request.path).map(|()| None),
-        Call::KillShim(request) => kill_shim(&request).map(|()| None),
+        Call::KillProcess(request) => process::kill(&request).map(|()| None),
         Call::Shutdown(_) => Ok(None),
     }
 }
@@ -66,13 +68,53 @@ fn hello(node: &Node) -> HelperHelloResult {
     }
 }
 
-fn ensure_network(request: &EnsureNetwork) -> Result<(), HelperError> {
+fn ensure_network(request: &EnsureNetwork) -> Result<EnsureNetworkResult, HelperError> {
     let (bridge, gateway) = (InterfaceName::parse(&request.bridge)?, Prefix::parse(&request.gateway_prefix)?);
+    let table = InterfaceName::parse(&request.nft_table)?;
+    let ports = host_ports::parse(&request.host_ports)?;
     Netlink::open()?.ensure_bridge(&bridge, gateway, request.mtu)?;
-    if request.masquerade {
-        netlink::ensure_masquerade(&InterfaceName::parse(&request.nft_table)?, gateway)?;
+    netlink::ensure_table(&table, gateway, request.masquerade, &ports)?;
+    if request.enable_ip_forward {
+        write_ip_forward(true)?;
     }
-    if request.enable_ip_forward { write_ip_forward(true) } else { Ok(()) }
+    Ok(EnsureNetworkResult { warnings: netlink::forward_warnings(&table)? })
+}
+
+/// The table and the link are waited for at the same time: both take the kernel some 20 ms.
+fn detach_endpoint(request: &DetachEndpoint) -> Result<(), HelperError> {
+    let host = InterfaceName::parse(&request.host_interface)?;
+    let delete_link = || Ok(Netlink::open()?.delete_link(&host)?);
+    let ports = host_ports::parse(&request.host_ports)?;
+    if ports.is_empty() {
+        return delete_link();
+    }
+    let table = InterfaceName::parse(&request.nft_table)?;
+    thread::scope(|scope| {
+        let ports = scope.spawn(|| remove_ports(&table, &ports));
+        let link = delete_link();
+        ports.join().unwrap_or_else(|_| Err(HelperError::io("remove host ports", std::io::Error::other("panic"))))?;
+        link
+    })
+}
+
+/// A packet of a flow that stands does not ask the table.
+pub fn add_ports(table: &InterfaceName, ports: &[HostPort]) -> Result<(), HelperError> {
+    netlink::add_ports(table, ports)?;
+    forget_flows(ports);
+    Ok(())
+}
+
+pub fn remove_ports(table: &InterfaceName, ports: &[HostPort]) -> Result<(), HelperError> {
+    netlink::remove_ports(table, ports)?;
+    forget_flows(ports);
+    Ok(())
+}
+
+/// A kernel without ctnetlink lets old flows go on until they have been silent for half a minute; that is no reason to fail.
+fn forget_flows(ports: &[HostPort]) {
+    if let Err(failure) = netlink::forget_udp_flows(ports) {
+        log::write(Level::Warn, "UDP flows may go on to where they went before", &[("err", &failure.to_string())]);
+    }
 }
 
 fn remove_network(request: &RemoveNetwork) -> Result<(), HelperError> {
@@ -189,29 +231,4 @@ fn remove_tree(node: &Node, text: &str) -> Result<(), HelperError> {
         Err(rustix::io::Errno::NOENT) => Ok(()),
         Err(errno) => Err(HelperError::io(format!("open {}", parent.display()), errno)),
     }
-}
-
-/// The start time is compared after the process is held by a descriptor: from then on its number can't pass to another.
-pub fn kill_shim(request: &KillShim) -> Result<(), HelperError> {
-    let Some(pid) = Pid::from_raw(request.pid).filter(|_| request.pid > 1) else {
-        return Err(HelperError::Argument {
-            doing: "kill shim",
-            value: request.pid.to_string(),
-            why: "it is no process id",
-        });
-    };
-    let Ok(held) = pidfd_open(pid, PidfdFlags::empty()) else { return Ok(()) };
-    if start_ticks(request.pid) != Some(request.start_ticks) {
-        return Ok(());
-    }
-    match pidfd_send_signal(&held, Signal::KILL) {
-        Ok(()) | Err(rustix::io::Errno::SRCH) => Ok(()),
-        Err(errno) => Err(HelperError::io(format!("kill shim {}", request.pid), errno)),
-    }
-}
-
-/// Field 22 of /proc/<pid>/stat; the second field may hold spaces.
-fn start_ticks(pid: i32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()
 }

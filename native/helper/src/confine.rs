@@ -1,25 +1,98 @@
-//! Shuts the calling process in: it sees the current folder as the whole file system, has no network, and of root's rights
-//! only those that making files of any owner takes. An attacker who takes over the reader of an archive finds nothing else.
+//! Shuts a process in: it sees the current folder as the whole file system, no other process and no network, has of root's
+//! rights only those that making files of any owner takes, and few calls of the kernel ([`filter`]). An attacker who takes
+//! over the reader of an archive finds nothing else.
 
-use crate::error::HelperError;
+use crate::{error::HelperError, filter};
 use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
     fs::{CWD, Mode, OFlags, openat},
-    mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount},
-    process::{Resource, Rlimit, chdir, chroot, getrlimit, pivot_root, setrlimit, umask},
+    io::Errno,
+    mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount_bind, mount_change, mount_remount, unmount},
+    process::{
+        Pid, PidfdFlags, Resource, Rlimit, Signal, WaitOptions, WaitStatus, chdir, chroot, getpid, getrlimit,
+        kill_process, pidfd_open, pivot_root, set_parent_process_death_signal, setrlimit, umask, waitpid,
+    },
+    stdio::stdout,
     thread::{CapabilitySet, CapabilitySets, set_capabilities, set_no_new_privs},
 };
-use std::os::fd::OwnedFd;
-use sys::namespace::{UnshareFlags, unshare};
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    process::ExitCode,
+};
+use sys::{
+    namespace::{UnshareFlags, unshare},
+    process::{Fork, fork},
+};
 
 // Reading needs a few descriptors at a time, and the address space of a decompressor.
 const MAX_OPEN_FILES: u64 = 256;
 const MAX_ADDRESS_SPACE_BYTES: u64 = 1 << 30;
 
-/// Returns the folder, which is the root directory now.
-pub fn enter_current_folder() -> Result<OwnedFd, HelperError> {
-    let failed = |step: &'static str| {
-        move |errno: rustix::io::Errno| HelperError::io(format!("confine the unpacker: {step}"), errno)
+/// Runs `work` in a process of its own that is shut in the current folder, gives it that folder, and ends as that process
+/// does: with its status, or by its signal. Neither outlives the other, nor the thread that started this program.
+///
+/// When it can't be shut in, `work` hears why, and has no folder.
+pub fn run(work: impl FnOnce(Result<OwnedFd, HelperError>) -> ExitCode) -> ExitCode {
+    match fork_into_pid_namespace() {
+        Ok(Fork::Child) => work(enter_current_folder()),
+        Ok(Fork::Parent(child)) => end_like(child),
+        Err(failure) => work(Err(failure)),
+    }
+}
+
+/// A process can't leave its own PID namespace, only its children can.
+fn fork_into_pid_namespace() -> Result<Fork, HelperError> {
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed("follow the helper's end"))?;
+    // It may have ended before that.
+    if has_ended(stdout(), PollFlags::ERR).map_err(failed("look for the helper"))? {
+        return Err(HelperError::io("confine the unpacker", Errno::PIPE));
+    }
+    let parent = pidfd_open(getpid(), PidfdFlags::empty()).map_err(failed("open the own process"))?;
+    unshare(UnshareFlags::NEWPID).map_err(|source| HelperError::io("confine the unpacker: leave PIDs", source))?;
+    let side = fork().map_err(|source| HelperError::io("confine the unpacker: fork", source))?;
+    if matches!(side, Fork::Child) {
+        set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed("follow the parent's end"))?;
+        if has_ended(parent.as_fd(), PollFlags::IN).map_err(failed("look for the parent"))? {
+            return Err(HelperError::io("confine the unpacker", Errno::SRCH));
+        }
+    }
+    Ok(side)
+}
+
+/// Says so by `sign`: a pipe whose reader is gone is in error, and the descriptor of a process that ended can be read.
+fn has_ended(peer: BorrowedFd, sign: PollFlags) -> Result<bool, Errno> {
+    let mut peers = [PollFd::from_borrowed_fd(peer, sign)];
+    poll(&mut peers, Some(&Timespec { tv_sec: 0, tv_nsec: 0 }))?;
+    Ok(peers[0].revents().contains(sign))
+}
+
+fn end_like(child: i32) -> ExitCode {
+    let status = wait(child);
+    let Some(signal) = status.and_then(|status| status.terminating_signal()) else {
+        let code = status.and_then(|status| u8::try_from(status.exit_status()?).ok());
+        return code.map_or(ExitCode::FAILURE, ExitCode::from);
     };
+    if let Some(signal) = Signal::from_named_raw(signal) {
+        // No core file of a process that only waited.
+        let _ = limit(Resource::Core, 0);
+        for _ in 0..2 {
+            // The first SIGSEGV is heard by the standard library, which then steps aside.
+            let _ = kill_process(getpid(), signal);
+        }
+    }
+    ExitCode::from(u8::try_from(128 + signal).unwrap_or(u8::MAX))
+}
+
+fn wait(child: i32) -> Option<WaitStatus> {
+    loop {
+        match waitpid(Pid::from_raw(child), WaitOptions::empty()) {
+            Err(Errno::INTR) => {}
+            other => return other.ok().flatten().map(|(_, status)| status),
+        }
+    }
+}
+
+fn enter_current_folder() -> Result<OwnedFd, HelperError> {
     umask(Mode::empty());
     let namespaces = UnshareFlags::NEWNS | UnshareFlags::NEWNET | UnshareFlags::NEWIPC | UnshareFlags::NEWUTS;
     unshare(namespaces).map_err(|source| HelperError::io("confine the unpacker: leave namespaces", source))?;
@@ -30,29 +103,37 @@ pub fn enter_current_folder() -> Result<OwnedFd, HelperError> {
     let folder = rustix::process::getcwd(Vec::new()).map_err(failed("find the folder"))?;
     mount_bind(&folder, &folder).map_err(failed("bind the folder"))?;
     chdir(&folder).map_err(failed("enter the folder"))?;
+    // Devices of a layer are made here, and opened by nobody.
+    mount_remount(".", MountFlags::BIND | MountFlags::NODEV | MountFlags::NOSUID | MountFlags::NOEXEC, "")
+        .map_err(failed("restrict the folder"))?;
     pivot_root(".", ".").map_err(failed("pivot root"))?;
     unmount(".", UnmountFlags::DETACH).map_err(failed("detach the old root"))?;
     chroot(".").and_then(|()| chdir("/")).map_err(failed("enter the new root"))?;
     limit(Resource::Nofile, MAX_OPEN_FILES).map_err(failed("limit descriptors"))?;
     limit(Resource::As, MAX_ADDRESS_SPACE_BYTES).map_err(failed("limit memory"))?;
     limit(Resource::Core, 0).map_err(failed("limit core files"))?;
-    // SYS_ADMIN is what the kernel asks for a trusted.* attribute, the mark of an opaque folder; without a mount, a
-    // network or another process in sight it gives nothing else.
+    // SYS_ADMIN is not among them: marking a folder as opaque takes it, so that is done by the helper afterwards.
     let kept = CapabilitySet::CHOWN
         | CapabilitySet::DAC_OVERRIDE
         | CapabilitySet::FOWNER
         | CapabilitySet::FSETID
         | CapabilitySet::MKNOD
-        | CapabilitySet::SETFCAP
-        | CapabilitySet::SYS_ADMIN;
+        | CapabilitySet::SETFCAP;
     set_no_new_privs(true).map_err(failed("give up new privileges"))?;
     set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() })
         .map_err(failed("give up capabilities"))?;
-    openat(CWD, "/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(failed("open the folder"))
+    let root = openat(CWD, "/", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(failed("open the folder"))?;
+    // Last: it allows nothing of the above.
+    filter::load().map_err(|source| HelperError::io("confine the unpacker: filter system calls", source))?;
+    Ok(root)
 }
 
-fn limit(resource: Resource, most: u64) -> Result<(), rustix::io::Errno> {
+fn failed(step: &'static str) -> impl FnOnce(Errno) -> HelperError {
+    move |errno| HelperError::io(format!("confine the unpacker: {step}"), errno)
+}
+
+fn limit(resource: Resource, most: u64) -> Result<(), Errno> {
     let hard = getrlimit(resource).maximum.map_or(most, |hard| hard.min(most));
     setrlimit(resource, Rlimit { current: Some(hard), maximum: Some(hard) })
 }

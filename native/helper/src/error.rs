@@ -3,8 +3,10 @@
 use cgroup::CgroupError;
 use layer::LayerError;
 use netlink::NetlinkError;
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt, io, net::SocketAddrV4, os::unix::process::ExitStatusExt, process::ExitStatus};
 use wire::{ErrorKind, Failure};
+
+const SIGSYS: i32 = rustix::process::Signal::SYS.as_raw();
 
 #[derive(Debug)]
 pub enum HelperError {
@@ -26,6 +28,21 @@ pub enum HelperError {
     Peer {
         doing: String,
         failure: Failure,
+    },
+    /// The unpacker ended without a word.
+    Unpacker {
+        doing: String,
+        status: ExitStatus,
+    },
+    /// A program of the node has the port that a pod wants.
+    PortInUse {
+        protocol: &'static str,
+        address: SocketAddrV4,
+    },
+    /// A pod wants a port of an address that this node does not have.
+    ForeignAddress {
+        protocol: &'static str,
+        address: SocketAddrV4,
     },
     /// A call that this build does not know.
     UnknownCall,
@@ -49,6 +66,8 @@ impl HelperError {
             Self::Layer(cause) => cause.kind(),
             Self::Argument { .. } => ErrorKind::InvalidArgument,
             Self::Peer { failure, .. } => failure.kind(),
+            Self::PortInUse { .. } | Self::ForeignAddress { .. } => ErrorKind::FailedPrecondition,
+            Self::Unpacker { .. } => ErrorKind::Internal,
             Self::UnknownCall => ErrorKind::Unimplemented,
             Self::Overload => ErrorKind::ResourceExhausted,
             Self::Io { source, .. } => match source.kind() {
@@ -71,6 +90,24 @@ impl fmt::Display for HelperError {
             Self::Argument { doing, value, why } => write!(f, "{doing} {value:?}: {why}"),
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
             Self::Peer { doing, failure } => write!(f, "{doing}: {}", failure.message),
+            Self::Unpacker { doing, status } => match status.signal() {
+                Some(SIGSYS) => {
+                    write!(f, "{doing}: the unpacker was stopped by its system call filter (signal {SIGSYS}, SIGSYS)")
+                }
+                _ => write!(f, "{doing}: the unpacker ended without an answer ({status})"),
+            },
+            Self::PortInUse { protocol, address } => {
+                write!(f, "bind host port {} of {protocol} at {}: ", address.port(), address.ip())?;
+                f.write_str("a program of the node has it, and it is no pod's")
+            }
+            Self::ForeignAddress { protocol, address } => {
+                write!(
+                    f,
+                    "bind host port {} of {protocol}: {} is no address of this node",
+                    address.port(),
+                    address.ip()
+                )
+            }
             Self::UnknownCall => f.write_str("read request: this helper does not know the call"),
             Self::Overload => f.write_str("take request: too many are in flight"),
         }

@@ -3,19 +3,22 @@
 use crate::{
     calls,
     error::HelperError,
+    host_ports,
     log::{self, Level},
     node::Node,
-    shim_process,
+    process, proxy_process, shim_process,
 };
 use cgroup::{CgroupPath, Mode};
-use netlink::{EndpointConfig, InterfaceName, Netlink, Prefix};
+use netlink::{EndpointConfig, HostPort, InterfaceName, Netlink, Prefix};
 use std::{
-    fs,
+    fs, io,
     os::fd::AsFd,
     os::unix::fs::DirBuilderExt,
     time::{Duration, Instant},
 };
-use wire::{Endpoint, KillShim, NamespaceUse, ShimConfig, Stage, StartSandbox, StartSandboxResult};
+use wire::{Endpoint, KillProcess, NamespaceUse, ShimConfig, Stage, StartSandbox, StartSandboxResult};
+
+const KILL_TIMEOUT_MILLIS: u32 = 10_000;
 
 pub fn start(node: &Node, request: StartSandbox) -> Result<StartSandboxResult, HelperError> {
     let mut undo = Undo { node, steps: Vec::new() };
@@ -31,7 +34,15 @@ fn make(node: &Node, request: StartSandbox, undo: &mut Undo) -> Result<StartSand
     let path = CgroupPath::parse(&request.cgroup_path)?;
     let state_dir = node.owned_path("place pod", &request.state_dir, &[&node.options.state])?;
     let endpoint = request.endpoint.as_ref().map(endpoint_config).transpose()?;
+    let ports = host_ports::parse(&request.host_ports)?;
+    let table = if ports.is_empty() { None } else { Some(InterfaceName::parse(&request.nft_table)?) };
     let is_new = |namespace: i32| namespace == i32::from(NamespaceUse::New);
+
+    // First of all, so that a pod whose port is taken costs nothing.
+    let listeners = host_ports::listen(&ports)?;
+    if !ports.is_empty() {
+        stages.done("ports: bind");
+    }
 
     let cgroup_created = node.cgroups.create(&path)?;
     if cgroup_created {
@@ -57,9 +68,14 @@ fn make(node: &Node, request: StartSandbox, undo: &mut Undo) -> Result<StartSand
         shm_bytes: request.shm_bytes,
         cgroup_procs: node.shim_cgroup_procs(),
         hide_unified: node.cgroups.mode == Mode::Hybrid,
+        pod_init_path: node.pod_init(),
     };
     let shim = shim_process::start(&node.options.shim, &config)?;
-    undo.steps.push(Step::Shim(KillShim { pid: shim.ready.pid, start_ticks: shim.ready.start_ticks }));
+    undo.steps.push(Step::Process(KillProcess {
+        pid: shim.ready.pid,
+        start_ticks: shim.ready.start_ticks,
+        timeout_millis: KILL_TIMEOUT_MILLIS,
+    }));
     stages.add(shim.ready.stages, "shim: ");
     stages.done("shim");
 
@@ -70,6 +86,23 @@ fn make(node: &Node, request: StartSandbox, undo: &mut Undo) -> Result<StartSand
         netlink::bring_loopback_up(shim.network_namespace.as_fd())?;
     }
     stages.done("endpoint");
+
+    let mut proxy = KillProcess::default();
+    if !listeners.is_empty() {
+        let shim = process::hold(shim.ready.pid, shim.ready.start_ticks).ok_or_else(|| {
+            HelperError::io(format!("find shim of pod {}", config.sandbox_id), io::Error::from(io::ErrorKind::NotFound))
+        })?;
+        let program = node.port_proxy();
+        proxy = proxy_process::start(&program, &config.sandbox_id, shim.as_fd(), &listeners, &config.cgroup_procs)?;
+        undo.steps.push(Step::Process(KillProcess { timeout_millis: KILL_TIMEOUT_MILLIS, ..proxy }));
+        stages.done("ports: proxy");
+    }
+    if let Some(table) = table {
+        // Before it is tried: a transaction whose end was not heard of may have been done.
+        undo.steps.push(Step::Ports(table.clone(), ports.clone()));
+        calls::add_ports(&table, &ports)?;
+        stages.done("ports: table");
+    }
     Ok(StartSandboxResult {
         shim_pid: shim.ready.pid,
         shim_start_ticks: shim.ready.start_ticks,
@@ -77,6 +110,8 @@ fn make(node: &Node, request: StartSandbox, undo: &mut Undo) -> Result<StartSand
         cgroup_created,
         mac_address: String::new(),
         warnings,
+        port_proxy_pid: proxy.pid,
+        port_proxy_start_ticks: proxy.start_ticks,
     })
 }
 
@@ -108,7 +143,8 @@ struct Undo<'a> {
 enum Step {
     Cgroup(CgroupPath),
     Folder(std::path::PathBuf),
-    Shim(KillShim),
+    Process(KillProcess),
+    Ports(InterfaceName, Vec<HostPort>),
     Link(InterfaceName),
 }
 
@@ -126,7 +162,8 @@ impl Drop for Undo<'_> {
                 }
                 Step::Folder(path) => fs::remove_dir_all(path)
                     .map_err(|source| HelperError::io(format!("remove {}", path.display()), source)),
-                Step::Shim(shim) => calls::kill_shim(shim),
+                Step::Process(process) => process::kill(process),
+                Step::Ports(table, ports) => calls::remove_ports(table, ports),
                 Step::Link(name) => {
                     Netlink::open().and_then(|mut netlink| netlink.delete_link(name)).map_err(HelperError::from)
                 }

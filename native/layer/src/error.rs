@@ -1,4 +1,4 @@
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt, io, time::Duration};
 use wire::ErrorKind;
 
 /// Why a layer could not be unpacked, or a folder removed. Names are those of the archive, bounded.
@@ -10,6 +10,8 @@ pub enum LayerError {
     Entry { name: String, why: &'static str },
     /// A bound of [`crate::Options`] was passed.
     Bound { what: &'static str, limit: u64 },
+    /// A removal took too long; what was removed stays removed.
+    Unfinished { doing: &'static str, name: String, seconds: u64 },
     /// The kernel refused something for an entry.
     Io { doing: &'static str, name: String, source: io::Error },
 }
@@ -23,10 +25,15 @@ impl LayerError {
         Self::Entry { name: printable(name), why }
     }
 
+    pub(crate) fn unfinished(doing: &'static str, name: &[u8], after: Duration) -> Self {
+        Self::Unfinished { doing, name: printable(name), seconds: after.as_secs() }
+    }
+
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Stream(_) | Self::Entry { .. } => ErrorKind::InvalidArgument,
             Self::Bound { .. } => ErrorKind::ResourceExhausted,
+            Self::Unfinished { .. } => ErrorKind::DeadlineExceeded,
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::ResourceExhausted,
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -46,6 +53,9 @@ impl fmt::Display for LayerError {
             Self::Stream(source) => write!(f, "read archive: {source}"),
             Self::Entry { name, why } => write!(f, "read archive: entry \"{name}\" {why}"),
             Self::Bound { what, limit } => write!(f, "read archive: {what} is over the bound of {limit}"),
+            Self::Unfinished { doing, name, seconds } => {
+                write!(f, "{doing} \"{name}\": not done after {seconds} s; another call goes on from here")
+            }
             Self::Io { doing, name, source } => write!(f, "{doing} \"{name}\": {source}"),
         }
     }

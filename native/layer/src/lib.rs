@@ -2,6 +2,7 @@
 //! path is resolved relative to that folder's descriptor, so that neither a name nor a link leads out.
 
 mod error;
+mod opaque;
 mod path;
 mod remove;
 mod stream;
@@ -9,6 +10,7 @@ mod unpack;
 mod write;
 
 pub use error::LayerError;
+pub use opaque::mark_opaque;
 pub use remove::remove_tree;
 pub use stream::Compression;
 pub use unpack::{Options, Summary, unpack};

@@ -2,12 +2,13 @@
 
 use crate::{
     LayerError,
+    opaque::OpaqueFolders,
     path::{EntryPath, open_folder},
-    remove_tree,
+    remove::remove_within,
     stream::{Bounds, Compression, TOO_DENSE, TOO_LARGE, TarStream},
     write::{self, Metadata, ReadOrWrite},
 };
-use rustix::fs::{AtFlags, FileType, XattrFlags, fsetxattr, utimensat};
+use rustix::fs::{AtFlags, FileType, utimensat};
 use std::{
     io::{self, Read},
     os::fd::{AsFd, BorrowedFd},
@@ -31,6 +32,8 @@ pub struct Summary {
     pub diff_id: String,
     pub size_bytes: u64,
     pub inodes: u64,
+    /// For [`crate::mark_opaque`]: it takes a right that the reader of an archive should not have.
+    pub opaque_folders: Vec<Vec<u8>>,
 }
 
 const WHITEOUT: &[u8] = b".wh.";
@@ -46,7 +49,14 @@ pub fn unpack(blob: impl Read, target: BorrowedFd, options: &Options) -> Result<
     let bounds = Bounds { max_bytes: options.max_bytes, max_ratio: options.max_ratio.max(1) };
     let stream = TarStream::new(blob, options.compression, bounds).map_err(|failure| read_error(failure, options))?;
     let mut archive = Archive::new(stream);
-    let mut unpacker = Unpacker { target, options, folders: Vec::new(), size_bytes: 0, inodes: 0 };
+    let mut unpacker = Unpacker {
+        target,
+        options,
+        folders: Vec::new(),
+        opaque_folders: OpaqueFolders::default(),
+        size_bytes: 0,
+        inodes: 0,
+    };
     let entries = archive.entries().map_err(|failure| read_error(failure, options))?;
     for (index, entry) in entries.enumerate() {
         if index as u64 >= options.max_entries {
@@ -55,9 +65,9 @@ pub fn unpack(blob: impl Read, target: BorrowedFd, options: &Options) -> Result<
         unpacker.entry(&mut entry.map_err(|failure| read_error(failure, options))?)?;
     }
     unpacker.set_folder_times()?;
-    let (size_bytes, inodes) = (unpacker.size_bytes, unpacker.inodes);
+    let Unpacker { size_bytes, inodes, opaque_folders, .. } = unpacker;
     let diff_id = archive.into_inner().finish().map_err(|failure| read_error(failure, options))?;
-    Ok(Summary { diff_id, size_bytes, inodes })
+    Ok(Summary { diff_id, size_bytes, inodes, opaque_folders: opaque_folders.into_paths() })
 }
 
 struct Unpacker<'a> {
@@ -65,6 +75,7 @@ struct Unpacker<'a> {
     options: &'a Options,
     /// Their times are set last: making what is in them changes them.
     folders: Vec<(Vec<Vec<u8>>, Metadata)>,
+    opaque_folders: OpaqueFolders,
     size_bytes: u64,
     inodes: u64,
 }
@@ -91,7 +102,7 @@ impl Unpacker<'_> {
         let parent = open_folder(self.target, parents)?;
         let parent = parent.as_fd();
         if !self.options.plain_archive && last.starts_with(WHITEOUT) {
-            return self.whiteout(parent, last, &name);
+            return self.whiteout(parent, parents, last, &name);
         }
         self.inodes += 1;
         match kind {
@@ -142,10 +153,15 @@ impl Unpacker<'_> {
     }
 
     /// "This was removed" in the words of a layer, said in those of overlayfs.
-    fn whiteout(&mut self, parent: BorrowedFd, last: &[u8], name: &[u8]) -> Result<(), LayerError> {
+    fn whiteout(
+        &mut self,
+        parent: BorrowedFd,
+        parents: &[Vec<u8>],
+        last: &[u8],
+        name: &[u8],
+    ) -> Result<(), LayerError> {
         if last == OPAQUE {
-            return fsetxattr(parent, "trusted.overlay.opaque", b"y", XattrFlags::empty())
-                .map_err(|errno| LayerError::io("mark as opaque the folder of", name, errno));
+            return self.opaque_folders.add(self.target, parents);
         }
         if last.starts_with(AUFS) {
             return Ok(());
@@ -154,7 +170,8 @@ impl Unpacker<'_> {
         if matches!(hidden, b"" | b"." | b"..") {
             return Err(LayerError::entry(name, "is a whiteout of nothing"));
         }
-        remove_tree(parent, hidden)?;
+        // Its size is what the options allow.
+        remove_within(parent, hidden, None)?;
         self.inodes += 1;
         write::node(
             parent,

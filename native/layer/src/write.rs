@@ -1,6 +1,6 @@
 //! Making one entry in its folder.
 
-use crate::{LayerError, remove_tree};
+use crate::{LayerError, remove::remove_within};
 use rustix::fs::{
     AtFlags, FileType, Gid, Mode, OFlags, Timespec, Timestamps, Uid, XattrFlags, chmodat, chownat, fchmod, fchown,
     fsetxattr, ftruncate, futimens, linkat, makedev, mkdirat, mknodat, openat, seek, statat, symlinkat, unlinkat,
@@ -51,7 +51,7 @@ pub fn make_room(folder: BorrowedFd, name: &[u8], for_folder: bool) -> Result<bo
         if for_folder {
             return Ok(true);
         }
-        remove_tree(folder, name)?;
+        remove_within(folder, name, None)?;
     } else {
         unlinkat(folder, name, AtFlags::empty()).map_err(|errno| LayerError::io("replace", name, errno))?;
     }

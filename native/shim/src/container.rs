@@ -10,6 +10,8 @@ use std::{os::fd::OwnedFd, path::PathBuf, time::Instant};
 use wire::{ContainerExit, ShimContainer, ShimContainerPhase, Stage};
 
 const READ_BYTES: usize = 64 * 1024;
+// pipe(7): what the kernel keeps between a writer and us.
+const MOST_IN_PIPE_BYTES: usize = 64 * 1024;
 
 /// Who is to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +47,9 @@ impl Phase {
 
 /// A start in the making.
 pub struct Start {
-    pub reply: Reply,
+    pub replies: Vec<Reply>,
+    /// that the process has to be in; `None` where the spec joins none by a number
+    pub pid_namespace: Option<OwnedFd>,
     pub stages: Vec<Stage>,
     pub since: Instant,
     pub since_nanos: i64,
@@ -120,11 +124,18 @@ impl Container {
         }
     }
 
-    /// Takes what the pipes still hold, then lets go of them.
+    /// Takes what the pipes hold now, then lets go of them. Who still writes is a child that has outlived its container, and
+    /// may not keep us.
     pub fn close_streams(&mut self) {
         while let Some(mut stream) = self.streams.pop() {
-            while let Chunk::Bytes(bytes) = read_chunk(&stream.pipe, READ_BYTES) {
+            let mut left = MOST_IN_PIPE_BYTES;
+            while let Chunk::Bytes(bytes) = read_chunk(&stream.pipe, left.min(READ_BYTES)) {
                 stream.lines.push(&bytes, &mut self.log);
+                self.log.flush();
+                left -= bytes.len();
+                if left == 0 {
+                    break;
+                }
             }
             stream.lines.finish(&mut self.log);
         }

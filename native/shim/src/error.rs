@@ -33,6 +33,10 @@ pub enum ShimError {
         doing: String,
         message: String,
     },
+    /// The new process said why it could not become PID 1 of the pod.
+    PodInit {
+        message: String,
+    },
     UnknownCall,
     Busy {
         containers: usize,
@@ -55,6 +59,7 @@ impl ShimError {
             Self::Exists { .. } => ErrorKind::AlreadyExists,
             Self::State { .. } | Self::Busy { .. } => ErrorKind::FailedPrecondition,
             Self::UnknownCall => ErrorKind::Unimplemented,
+            Self::PodInit { .. } => ErrorKind::Internal,
             Self::Runtime { message, .. } => runtime_kind(message),
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -86,6 +91,7 @@ impl fmt::Display for ShimError {
             Self::State { doing, id, state } => write!(f, "{doing} {id}: it is {state}"),
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
             Self::Runtime { doing, message } => write!(f, "{doing}: {message}"),
+            Self::PodInit { message } => f.write_str(message),
             Self::UnknownCall => f.write_str("read request: this shim does not know the call"),
             Self::Busy { containers } => write!(f, "end shim: it has {containers} containers"),
         }

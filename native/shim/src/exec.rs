@@ -13,6 +13,8 @@ pub struct Exec {
     pub reply: Reply,
     pub container: String,
     pub pipes: Vec<(ShimStream, OwnedFd)>,
+    /// The runtime, until it has put the process in its place and ended.
+    pub runtime_pid: i32,
     pub pid: Option<i32>,
     pub ended: Option<Ended>,
     pub deadline: Option<Instant>,
@@ -32,14 +34,12 @@ impl Exec {
         taken as usize
     }
 
-    /// Ends the process and its live descendants.
+    /// Ends the process and its live descendants; a runtime that is still at work with what it has begun.
     pub fn kill(&self) {
-        if let Some(pid) = self.pid {
-            // Listed before any of them dies: an orphan has another parent.
-            for member in tree(pid) {
-                if let Some(pid) = Pid::from_raw(member) {
-                    let _ = kill_process(pid, Signal::KILL);
-                }
+        // Listed before any of them dies: an orphan has another parent.
+        for member in tree(self.pid.unwrap_or(self.runtime_pid)) {
+            if let Some(pid) = Pid::from_raw(member) {
+                let _ = kill_process(pid, Signal::KILL);
             }
         }
     }

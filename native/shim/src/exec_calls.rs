@@ -1,6 +1,7 @@
 //! Exec: the runtime puts a process beside the container's and ends; the process is ours to follow then.
 
 use crate::{
+    connection::Connection,
     container::{Phase, Reply},
     error::ShimError,
     exec::{CHUNK_BYTES, Exec},
@@ -39,10 +40,11 @@ impl Server {
         let pipes = || output::pipe().map_err(|errno| ShimError::io(doing(), errno));
         let ((stdout, its_stdout), (stderr, its_stderr)) = (pipes()?, pipes()?);
         let timeout = Duration::from_millis(request.timeout_millis.into());
-        let exec = Exec {
+        let mut exec = Exec {
             reply,
             container: id.clone(),
             pipes: vec![(ShimStream::Stdout, stdout), (ShimStream::Stderr, stderr)],
+            runtime_pid: 0,
             pid: None,
             ended: None,
             deadline: (!timeout.is_zero()).then(|| Instant::now() + timeout),
@@ -53,10 +55,10 @@ impl Server {
         };
         fs::write(&process, &request.process_json).map_err(|source| ShimError::io(doing(), source))?;
         let its = runtime::Output { stdout: its_stdout, stderr: its_stderr };
-        let pid = runtime.exec(&id, &process, &pid_file, &log, its)?;
+        exec.runtime_pid = runtime.exec(&id, &process, &pid_file, &log, its)?;
         self.last_exec = number;
+        self.follow(exec.runtime_pid, Child::ExecStart(number));
         self.execs.insert(number, exec);
-        self.expect(pid, Child::ExecStart(number));
         Ok(())
     }
 
@@ -79,6 +81,11 @@ impl Server {
                 }
                 self.expect(pid, Child::ExecProcess(number));
             }
+            // Its end was ours.
+            Err(_) if exec.timed_out => {
+                exec.ended = Some(ended);
+                self.finish_exec(number);
+            }
             Err(failure) => {
                 let reply = exec.reply;
                 self.execs.remove(&number);
@@ -98,6 +105,10 @@ impl Server {
     /// Passes on what one pipe has, as far as the bound goes; the rest is read and thrown away, so that the writer ends.
     pub fn pass_exec_output(&mut self, number: u64, index: usize) {
         let Some(exec) = self.execs.get_mut(&number) else { return };
+        // Another exec may have filled the connection since we looked; what is in the pipe waits there.
+        if self.connections.get(&exec.reply.connection).is_some_and(Connection::is_busy) {
+            return;
+        }
         let Some((stream, pipe)) = exec.pipes.get(index) else { return };
         let stream = *stream;
         match read_chunk(pipe, CHUNK_BYTES) {

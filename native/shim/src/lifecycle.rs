@@ -6,8 +6,11 @@ use crate::{
     cri_log::{Lines, Log},
     error::ShimError,
     exit::{self, Ended},
+    log,
     mounts::{self, Layers},
-    output, runtime,
+    output,
+    pod_init::is_in_pid_namespace,
+    runtime,
     server::{Child, Server},
     time, user,
 };
@@ -57,9 +60,21 @@ impl Server {
         let runtime = self.runtime(&request.runtime_path)?;
         let container = self.find(&request.container_id)?;
         let id = container.id.clone();
-        if container.phase != Phase::Created {
-            return Err(ShimError::State { doing: "start container", id, state: container.phase.name() });
+        match (container.phase, &mut container.start) {
+            (Phase::Created, _) => {}
+            (Phase::Starting, Some(start)) => {
+                start.replies.push(reply);
+                return Ok(());
+            }
+            (Phase::Running, _) => {
+                let result = start_result(container, Vec::new());
+                self.answer(reply, CallResult::StartContainer(result));
+                return Ok(());
+            }
+            (phase, _) => return Err(ShimError::State { doing: "start container", id, state: phase.name() }),
         }
+        let pid_namespace = self.hold_pid_namespace(request.pid_namespace_of)?;
+        let container = self.find(&request.container_id)?;
         let config = container.file("config.json");
         fs::write(&config, &request.config_json)
             .map_err(|source| ShimError::io(format!("write {}", config.display()), source))?;
@@ -77,9 +92,14 @@ impl Server {
         container.launched = true;
         container.cgroup_path.clone_from(&request.cgroup_path);
         container.phase = Phase::Starting;
-        container.start =
-            Some(Start { reply, stages: Vec::new(), since: Instant::now(), since_nanos: time::now_nanos() });
-        self.expect(pid, Child::Create(id));
+        container.start = Some(Start {
+            replies: vec![reply],
+            pid_namespace,
+            stages: Vec::new(),
+            since: Instant::now(),
+            since_nanos: time::now_nanos(),
+        });
+        self.follow(pid, Child::Create(id));
         Ok(())
     }
 
@@ -88,14 +108,17 @@ impl Server {
         let Some(container) = self.containers.get_mut(id) else { return };
         stage(container, "oci create");
         let step = if ended.code == 0 {
-            hold_process(container).and_then(|pid| Ok((pid, start_process(container)?)))
+            hold_process(container).and_then(|pid| {
+                check_pid_namespace(container, pid)?;
+                Ok((pid, start_process(container)?))
+            })
         } else {
             Err(runtime_error(container, "oci create"))
         };
         match step {
             Ok((init, starter)) => {
                 self.expect(init, Child::Init(id.to_owned()));
-                self.expect(starter, Child::Start(id.to_owned()));
+                self.follow(starter, Child::Start(id.to_owned()));
             }
             Err(failure) => self.take_back_start(id, failure.to_string()),
         }
@@ -111,13 +134,12 @@ impl Server {
         container.phase = Phase::Running;
         container.started_at_nanos = time::now_nanos();
         let Some(start) = container.start.take() else { return };
-        let result = ShimStartContainerResult {
-            pid: container.process.as_ref().map_or(0, |process| process.pid),
-            started_at_nanos: container.started_at_nanos,
-            stages: start.stages,
-        };
+        let (result, report) = (start_result(container, start.stages), container.report());
         let (ended, deleting) = (container.ended, !container.deleters.is_empty());
-        self.answer(start.reply, CallResult::StartContainer(result));
+        for reply in start.replies {
+            self.answer(reply, CallResult::StartContainer(result.clone()));
+        }
+        self.tell_all(CallResult::ContainerStarted(report));
         match ended {
             Some(ended) => self.drain(id, ended),
             None if deleting => self.kill(id),
@@ -129,7 +151,7 @@ impl Server {
         let Some(container) = self.containers.get_mut(id) else { return };
         let deletion = container.runtime.as_ref().map(|runtime| runtime.delete(id, &container.file("delete.log")));
         match deletion {
-            Some(Ok(pid)) => self.expect(pid, Child::FailedStart(id.to_owned(), message)),
+            Some(Ok(pid)) => self.follow(pid, Child::FailedStart(id.to_owned(), message)),
             _ => self.start_taken_back(id, message),
         }
     }
@@ -141,13 +163,13 @@ impl Server {
         container.process = None;
         let exit = Ended { code: 128, signal: 0, at_nanos: time::now_nanos() }.as_exit(false);
         if let Err(failure) = exit::write_record(&container.folder, &exit) {
-            eprintln!("berth-shim: {failure}");
+            log::warn(failure);
         }
         container.exit = Some(exit);
         container.phase = Phase::Exited;
         let (start, deleting) = (container.start.take(), !container.deleters.is_empty());
-        if let Some(start) = start {
-            self.fail(start.reply, &ShimError::Runtime { doing: format!("start container {id}"), message });
+        for reply in start.into_iter().flat_map(|start| start.replies) {
+            self.fail(reply, &ShimError::Runtime { doing: format!("start container {id}"), message: message.clone() });
         }
         if deleting {
             self.deleted(id);
@@ -180,6 +202,16 @@ impl Server {
         }
     }
 
+    /// A log that can't be written holds its container up: what it said is not to be lost.
+    pub fn finish_unless_stuck(&mut self, id: &str) {
+        let Some(container) = self.containers.get_mut(id) else { return };
+        if container.log.is_stuck() {
+            container.drain_deadline = Some(Instant::now() + DRAIN);
+        } else {
+            self.finish(id);
+        }
+    }
+
     /// The process has ended and its output is read: recorded first, told then.
     pub fn finish(&mut self, id: &str) {
         let Some(container) = self.containers.get_mut(id) else { return };
@@ -187,7 +219,7 @@ impl Server {
         container.close_streams();
         let exit = ended.as_exit(exit::was_oom_killed(&container.cgroup_path));
         if let Err(failure) = exit::write_record(&container.folder, &exit) {
-            eprintln!("berth-shim: {failure}");
+            log::warn(failure);
         }
         container.exit = Some(exit);
         container.process = None;
@@ -252,7 +284,7 @@ impl Server {
         match deletion {
             Some(Ok(pid)) => {
                 container.phase = Phase::Deleting;
-                self.expect(pid, Child::Delete(id.to_owned()));
+                self.follow(pid, Child::Delete(id.to_owned()));
             }
             // Without a runtime to ask, what we mounted goes all the same, and the helper empties the cgroup.
             Some(Err(_)) | None => self.deleted(id),
@@ -320,6 +352,27 @@ fn hold_process(container: &mut Container) -> Result<i32, ShimError> {
         .map_err(|errno| ShimError::io(format!("hold process {pid} of container {}", container.id), errno))?;
     container.process = Some(Process { pid, descriptor });
     Ok(pid)
+}
+
+/// The number in the spec may have passed to another process before the runtime looked at it.
+fn check_pid_namespace(container: &Container, pid: i32) -> Result<(), ShimError> {
+    let wanted = container.start.as_ref().and_then(|start| start.pid_namespace.as_ref());
+    match wanted {
+        Some(namespace) if !is_in_pid_namespace(pid, namespace) => Err(ShimError::State {
+            doing: "start container",
+            id: container.id.clone(),
+            state: "not in the PID namespace that it was to join",
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn start_result(container: &Container, stages: Vec<Stage>) -> ShimStartContainerResult {
+    ShimStartContainerResult {
+        pid: container.process.as_ref().map_or(0, |process| process.pid),
+        started_at_nanos: container.started_at_nanos,
+        stages,
+    }
 }
 
 fn start_process(container: &Container) -> Result<i32, ShimError> {

@@ -9,8 +9,10 @@ mod exec;
 mod exec_calls;
 mod exit;
 mod lifecycle;
+mod log;
 mod mounts;
 mod output;
+mod pod_init;
 mod runtime;
 mod server;
 mod setup;
@@ -24,7 +26,7 @@ fn main() -> ExitCode {
         Ok(Some(ready)) => server::Server::new(ready).run(),
         Ok(None) => ExitCode::SUCCESS,
         Err(failure) => {
-            eprintln!("berth-shim: {failure}");
+            log::warn(failure);
             ExitCode::FAILURE
         }
     }

@@ -6,7 +6,8 @@ use crate::{
     error::ShimError,
     exec::Exec,
     exit::Ended,
-    mounts,
+    log, mounts,
+    pod_init::PodInit,
     runtime::Runtime,
     setup::Ready,
 };
@@ -35,6 +36,8 @@ const MAX_CONNECTIONS: usize = 16;
 const MAX_CONTAINERS: usize = 1024;
 // Ends of processes that nobody has asked for yet: a container that ends before its pid file was read is among them.
 const MAX_STRANGERS: usize = 256;
+// berthd connects within milliseconds; one that has just been started again looks at every pod it has on record.
+const FIRST_VISIT: Duration = Duration::from_secs(60);
 const LOG_RETRY: Duration = Duration::from_millis(100);
 
 /// What a process that we wait for is to us.
@@ -48,20 +51,26 @@ pub enum Child {
     Init(String),
     ExecStart(u64),
     ExecProcess(u64),
+    PodInit,
 }
 
 pub struct Server {
     pub config: ShimConfig,
     listener: UnixListener,
     signals: OwnedFd,
-    connections: BTreeMap<u64, Connection>,
+    pub connections: BTreeMap<u64, Connection>,
     last_connection: u64,
+    first_visit_until: Instant,
     pub containers: BTreeMap<String, Container>,
     pub execs: BTreeMap<u64, Exec>,
     pub last_exec: u64,
     pub children: HashMap<i32, Child>,
     strangers: VecDeque<(i32, Ended)>,
-    ending: bool,
+    /// of the PID namespace that containers may share; made when one asks for it
+    pub pod_init: Option<PodInit>,
+    /// who asked for the end
+    pub leavers: Vec<Reply>,
+    pub ending: bool,
 }
 
 #[derive(Clone)]
@@ -81,11 +90,14 @@ impl Server {
             signals: ready.signals,
             connections: BTreeMap::new(),
             last_connection: 0,
+            first_visit_until: Instant::now() + FIRST_VISIT,
             containers: BTreeMap::new(),
             execs: BTreeMap::new(),
             last_exec: 0,
             children: HashMap::new(),
             strangers: VecDeque::new(),
+            pod_init: None,
+            leavers: Vec::new(),
             ending: false,
         }
     }
@@ -95,7 +107,7 @@ impl Server {
             let sources = match self.wait() {
                 Ok(sources) => sources,
                 Err(failure) => {
-                    eprintln!("berth-shim: wait for events: {failure}");
+                    log::warn(format_args!("wait for events: {failure}"));
                     return ExitCode::FAILURE;
                 }
             };
@@ -153,7 +165,8 @@ impl Server {
         let execs = self.execs.values().flat_map(|exec| [exec.deadline, exec.drain_deadline]).flatten();
         let stuck =
             self.containers.values().any(|container| container.log.is_stuck()).then(|| Instant::now() + LOG_RETRY);
-        containers.chain(execs).chain(stuck).min()
+        let first_visit = (self.last_connection == 0).then_some(self.first_visit_until);
+        containers.chain(execs).chain(stuck).chain(first_visit).min()
     }
 
     fn handle(&mut self, source: Source) {
@@ -223,14 +236,8 @@ impl Server {
                 self.done(reply);
                 Ok(())
             }
-            Call::Shutdown(_) => {
-                if !self.containers.is_empty() {
-                    return Err(ShimError::Busy { containers: self.containers.len() });
-                }
-                self.done(reply);
-                self.ending = true;
-                Ok(())
-            }
+            Call::Shutdown(_) => self.shut_down(reply),
+            Call::EnsurePodPid(_) => self.ensure_pod_pid(reply),
         }
     }
 
@@ -289,7 +296,7 @@ impl Server {
     }
 
     /// Takes the end of every process that has ended: runtimes, containers, execs, and orphans of theirs.
-    fn reap(&mut self) {
+    pub fn reap(&mut self) {
         let mut signals = [0; 4096];
         while matches!(read(&self.signals, &mut signals), Ok(bytes) if bytes > 0) {}
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
@@ -305,9 +312,19 @@ impl Server {
                 }
             }
         }
+        // Kept longer, an end would be taken for that of a later process of the same number.
+        let is_awaited = |child: &Child| matches!(child, Child::Create(_) | Child::ExecStart(_));
+        if !self.children.values().any(is_awaited) {
+            self.strangers.clear();
+        }
     }
 
-    /// From now on the end of this process is what `child` says; it may have come already.
+    /// From now on the end of this process, which we have just started, is what `child` says.
+    pub fn follow(&mut self, pid: i32, child: Child) {
+        self.children.insert(pid, child);
+    }
+
+    /// The same of a process that a runtime has started, and told us of; its end may have come already.
     pub fn expect(&mut self, pid: i32, child: Child) {
         match self
             .strangers
@@ -331,6 +348,7 @@ impl Server {
             Child::Init(id) => self.init_ended(&id, ended),
             Child::ExecStart(id) => self.exec_started(id, ended),
             Child::ExecProcess(id) => self.exec_ended(id, ended),
+            Child::PodInit => self.pod_init_ended(),
         }
     }
 
@@ -344,19 +362,32 @@ impl Server {
             .map(|each| each.id.clone())
             .collect();
         for id in due {
-            self.finish(&id);
+            self.finish_unless_stuck(&id);
         }
-        for container in self.containers.values_mut().filter(|container| container.log.is_stuck()) {
-            container.log.flush();
+        let stuck: Vec<String> =
+            self.containers.values().filter(|each| each.log.is_stuck()).map(|each| each.id.clone()).collect();
+        for id in stuck {
+            if let Some(container) = self.containers.get_mut(&id) {
+                container.log.flush();
+            }
+            self.finish_if_drained(&id);
         }
         self.keep_exec_time(now);
+        if self.is_forgotten(now) {
+            self.ending = true;
+        }
+    }
+
+    /// Whoever asked for this pod was killed before it knew of us: nobody will ever come.
+    fn is_forgotten(&self, now: Instant) -> bool {
+        self.last_connection == 0 && self.containers.is_empty() && now >= self.first_visit_until
     }
 
     fn leave(self) -> ExitCode {
         let state_dir = self.state_dir();
         let _ = fs::remove_file(&self.config.socket_path);
         if let Err(failure) = mounts::unmount_if_mounted(&state_dir.join("shm")) {
-            eprintln!("berth-shim: {failure}");
+            log::warn(failure);
             return ExitCode::FAILURE;
         }
         match fs::remove_dir_all(state_dir) {

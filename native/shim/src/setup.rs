@@ -40,7 +40,7 @@ pub fn from_standard_input() -> Result<Option<Ready>, ShimError> {
     let config = read_config(&peer)?;
     // Whoever started us must not have to wait for us: as an orphan the shim is init's.
     match fork().map_err(|source| ShimError::io("fork", source))? {
-        Fork::Parent => return Ok(None),
+        Fork::Parent(_) => return Ok(None),
         Fork::Child => {}
     }
     match set_up(config) {

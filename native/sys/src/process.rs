@@ -1,13 +1,15 @@
 //! Processes and signals of a single-threaded program.
 
 use std::{
+    ffi::CStr,
     io,
-    os::fd::{FromRawFd, OwnedFd},
+    os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd},
 };
 
 /// Which side of a fork one is on.
 pub enum Fork {
-    Parent,
+    /// with the number of the child
+    Parent(i32),
     Child,
 }
 
@@ -17,7 +19,7 @@ pub fn fork() -> io::Result<Fork> {
     match unsafe { libc::fork() } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Fork::Child),
-        _ => Ok(Fork::Parent),
+        child => Ok(Fork::Parent(child)),
     }
 }
 
@@ -48,6 +50,37 @@ pub fn keep_inherited_descriptors_from_children() -> io::Result<()> {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
+}
+
+/// Signals as a new program expects them: none blocked, none handled. Children leave no zombies, for SIGCHLD is ignored; that
+/// outlives an exec.
+pub fn reset_signals() -> io::Result<()> {
+    // SAFETY: SIG_DFL and SIG_IGN name no code of ours; a zeroed set is storage that sigemptyset makes a set, and it lives
+    // while the kernel reads it.
+    unsafe {
+        for signal in 1..=libc::SIGRTMAX() {
+            // Some can't be changed: SIGKILL and SIGSTOP, and the two that the C library keeps for itself.
+            libc::signal(signal, libc::SIG_DFL);
+        }
+        if libc::signal(libc::SIGCHLD, libc::SIG_IGN) == libc::SIG_ERR {
+            return Err(io::Error::last_os_error());
+        }
+        let mut none: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut none);
+        match libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut()) {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    }
+}
+
+/// Runs the program behind the descriptor in place of this one, with its name as the only argument and no environment.
+/// Returns only when that failed.
+pub fn exec_descriptor(program: BorrowedFd, name: &CStr) -> io::Error {
+    let (arguments, environment) = ([name.as_ptr(), std::ptr::null()], [std::ptr::null()]);
+    // SAFETY: both lists end with a null pointer, and they and the name they point to live until the call is over.
+    unsafe { libc::fexecve(program.as_raw_fd(), arguments.as_ptr(), environment.as_ptr()) };
+    io::Error::last_os_error()
 }
 
 pub const SIGHUP: i32 = libc::SIGHUP;

@@ -15,11 +15,16 @@ export interface NodeFacts extends NodeLimits {
   readonly capabilities: ReadonlySet<string>;
 }
 
+/** A container's own, the node's, or that of a process, by its number on the node. */
+export type PidNamespace = "own" | "node" | { readonly of: number };
+
+/** @param pid by default what says least; only a spec that is run has to name the right one */
 export function buildSpec(
   container: ContainerRecord,
   sandbox: SandboxRecord,
   image: ImageConfig,
   node: NodeFacts,
+  pid: PidNamespace = "own",
 ): { spec: OciSpec; warnings: string[] } {
   const { config } = container;
   const { resources, warnings } = ociResources(config.resources, config.security.privileged, node);
@@ -29,7 +34,7 @@ export function buildSpec(
     root: { path: "rootfs", readonly: config.security.readonlyRootfs },
     mounts: containerMounts(config, sandbox),
     linux: {
-      namespaces: namespaces(container, sandbox, node),
+      namespaces: namespaces(sandbox, node, pid),
       cgroupsPath: container.cgroupPath,
       resources,
       maskedPaths: config.security.privileged ? [] : [...config.security.maskedPaths],
@@ -38,6 +43,12 @@ export function buildSpec(
   };
   const propagation = rootfsPropagation(config.mounts);
   if (propagation !== undefined) spec.linux.rootfsPropagation = propagation;
+  const devices = container.devices ?? [];
+  if (devices.length > 0) spec.linux.devices = devices.map(({ permissions: _cgroup, ...device }) => device);
+  if (!config.security.privileged) {
+    for (const { type, major, minor, permissions } of devices)
+      resources.devices.push({ allow: true, type, major, minor, access: permissions });
+  }
   const seccomp = containerSeccomp(config.security, container.seccompFilter, spec.process.capabilities.bounding);
   if (seccomp !== undefined) spec.linux.seccomp = seccomp;
   return { spec, warnings };
@@ -71,11 +82,11 @@ function ociProcess(container: ContainerRecord, sandbox: SandboxRecord, image: I
   };
 }
 
-function namespaces(container: ContainerRecord, sandbox: SandboxRecord, node: NodeFacts): OciLinux["namespaces"] {
+function namespaces(sandbox: SandboxRecord, node: NodeFacts, pid: PidNamespace): OciLinux["namespaces"] {
   // The shim is in the pod's namespaces, and lives as long as the pod: joining means joining its.
   const shared = `/proc/${sandbox.shim?.pid ?? 0}/ns`;
   const list: OciLinux["namespaces"] = [{ type: "mount" }];
-  if (container.config.security.pid === "container") list.push({ type: "pid" });
+  if (pid !== "node") list.push(pid === "own" ? { type: "pid" } : { type: "pid", path: `/proc/${pid.of}/ns/pid` });
   if (sandbox.config.network !== "host") list.push({ type: "network", path: `${shared}/net` }, { type: "uts", path: `${shared}/uts` });
   if (sandbox.config.ipc === "pod") list.push({ type: "ipc", path: `${shared}/ipc` });
   // Under v1 containers see the node's cgroup paths, as with other runtimes; under v2 each has a namespace of its own.

@@ -51,7 +51,15 @@ function podFiles(sandbox: SandboxRecord): OciMount[] {
 }
 
 function volume(each: Mount): OciMount {
-  return mount(each.containerPath, "bind", each.hostPath, "rbind", PROPAGATION[each.propagation], each.readonly ? "ro" : "rw");
+  return mount(
+    each.containerPath,
+    "bind",
+    each.hostPath,
+    "rbind",
+    PROPAGATION[each.propagation],
+    each.readonly ? "ro" : "rw",
+    ...(each.options ?? []),
+  );
 }
 
 /** The root must pass on what a mount is to pass on. */

@@ -34,6 +34,7 @@ export interface OciLinux {
   readonlyPaths: string[];
   rootfsPropagation?: string;
   seccomp?: OciSeccomp;
+  devices?: { path: string; type: string; major: number; minor: number; fileMode: number; uid: number; gid: number }[];
 }
 
 export interface OciSeccomp {

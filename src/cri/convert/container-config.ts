@@ -1,18 +1,27 @@
 // ContainerConfig → domain, checked: what is refused is refused here, before anything is made.
 import { AgentError } from "../../base/errors.ts";
-import type { ContainerConfig, ContainerSecurity, Mount, Propagation, SeccompChoice } from "../../container/records.ts";
+import type {
+  ContainerConfig,
+  ContainerPidMode,
+  ContainerSecurity,
+  Mount,
+  MountOption,
+  Propagation,
+  SeccompChoice,
+} from "../../container/records.ts";
 import {
   type ContainerConfig as ContainerConfigProto,
   type LinuxContainerSecurityContext,
   MountPropagation,
   type Mount as MountProto,
-  type NamespaceMode,
+  NamespaceMode,
+  type NamespaceOption,
   type SecurityProfile,
   SecurityProfile_ProfileType,
   SupplementalGroupsPolicy,
 } from "../../generated/cri/runtime/v1/api.ts";
 import { toResources } from "./resources.ts";
-import { toPidMode } from "./sandbox-config.ts";
+import { toSignalName } from "./stop-signal.ts";
 
 const invalid = (message: string): AgentError => new AgentError("invalid-argument", `read container config: ${message}`);
 const notYet = (message: string): AgentError => new AgentError("unimplemented", `read container config: ${message} is not offered yet`);
@@ -23,7 +32,7 @@ export function toContainerConfig(proto: ContainerConfigProto | undefined): Cont
   if (proto.image === undefined || proto.image.image === "") throw invalid("image is missing");
   if (proto.tty) throw notYet("a terminal");
   if (proto.stdin) throw notYet("standard input");
-  if (proto.devices.length > 0 || proto.CDIDevices.length > 0) throw notYet("a device");
+  if (proto.CDIDevices.length > 0) throw notYet("a device of CDI");
   if (/(^|\/)\.\.(\/|$)|[\0\n]/.test(proto.logPath) || proto.logPath.startsWith("/"))
     throw invalid(`log_path ${JSON.stringify(proto.logPath)} leaves the log directory`);
   return {
@@ -40,6 +49,8 @@ export function toContainerConfig(proto: ContainerConfigProto | undefined): Cont
     annotations: proto.annotations,
     logPath: proto.logPath,
     resources: toResources(proto.linux?.resources),
+    devices: proto.devices.map(({ hostPath, containerPath, permissions }) => ({ hostPath, containerPath, permissions })),
+    stopSignal: toSignalName(proto.stopSignal),
     security: toSecurity(proto.linux?.securityContext),
   };
 }
@@ -58,14 +69,28 @@ function toMount(proto: MountProto): Mount {
   if (proto.uidMappings.length > 0 || proto.gidMappings.length > 0) throw notYet(`an id-mapped mount (${proto.containerPath})`);
   if (!proto.hostPath.startsWith("/"))
     throw invalid(`mount ${proto.containerPath}: host_path ${JSON.stringify(proto.hostPath)} is not absolute`);
-  return { containerPath: proto.containerPath, hostPath: proto.hostPath, readonly: proto.readonly, propagation };
+  return {
+    containerPath: proto.containerPath,
+    hostPath: proto.hostPath,
+    readonly: proto.readonly,
+    propagation,
+    options: proto.mountOptions.map(toMountOption),
+  };
+}
+
+const MOUNT_OPTIONS: readonly MountOption[] = ["noexec", "nodev", "nosuid"];
+
+function toMountOption(text: string): MountOption {
+  const option = MOUNT_OPTIONS.find((each) => each === text);
+  if (option === undefined) throw invalid(`mount option ${JSON.stringify(text)} is not one of ${MOUNT_OPTIONS.join(", ")}`);
+  return option;
 }
 
 function toSecurity(proto: LinuxContainerSecurityContext | undefined): ContainerSecurity {
   if (proto?.apparmor?.profileType === SecurityProfile_ProfileType.Localhost) throw notYet("an AppArmor profile");
   return {
     privileged: proto?.privileged ?? false,
-    pid: proto?.namespaceOptions === undefined ? "container" : pidMode(proto.namespaceOptions.pid),
+    ...toPid(proto?.namespaceOptions),
     addCapabilities: proto?.capabilities?.addCapabilities ?? [],
     dropCapabilities: proto?.capabilities?.dropCapabilities ?? [],
     ambientCapabilities: proto?.capabilities?.addAmbientCapabilities ?? [],
@@ -113,10 +138,21 @@ function localhostSeccomp(path: string): SeccompChoice {
   return { kind: "localhost", path };
 }
 
-function pidMode(mode: NamespaceMode): "container" | "node" {
-  const pid = toPidMode(mode, "container");
-  if (pid === "pod") throw notYet("a PID namespace shared by the pod");
-  return pid;
+const PID: ReadonlyMap<number, ContainerPidMode> = new Map([
+  [NamespaceMode.POD, "pod"],
+  [NamespaceMode.CONTAINER, "container"],
+  [NamespaceMode.NODE, "node"],
+  [NamespaceMode.TARGET, "target"],
+]);
+
+/** Who says nothing of namespaces wants no sharing; in options that are there, the zero value is the pod's. */
+function toPid(options: NamespaceOption | undefined): Pick<ContainerSecurity, "pid" | "pidTarget"> {
+  if (options === undefined) return { pid: "container", pidTarget: "" };
+  const pid = PID.get(options.pid);
+  if (pid === undefined) throw invalid(`pid namespace mode ${options.pid} is not known`);
+  if (pid !== "target") return { pid, pidTarget: "" };
+  if (options.targetId === "") throw invalid("pid namespace mode TARGET needs a target_id");
+  return { pid, pidTarget: options.targetId };
 }
 
 function toGid(gid: bigint): number {

@@ -9,10 +9,10 @@ import {
   type ImageSpec,
   MountPropagation,
   type Mount as MountProto,
-  Signal,
 } from "../../generated/cri/runtime/v1/api.ts";
 import type { ImageRecord } from "../../image/image-service.ts";
 import { fromResources } from "./resources.ts";
+import { fromSignalName } from "./stop-signal.ts";
 
 const STATE = {
   planned: ContainerState.CONTAINER_UNKNOWN,
@@ -81,7 +81,7 @@ export function toContainerStatus(container: ContainerRecord, image: ImageRecord
         supplementalGroups: container.user.additionalGids.map(BigInt),
       },
     },
-    stopSignal: Signal.SIGNAL_RUNTIME_DEFAULT,
+    stopSignal: fromSignalName(config.stopSignal || image?.config.stopSignal || "SIGTERM"),
   };
 }
 
@@ -97,6 +97,6 @@ function toMountStatus(mount: Mount): MountProto {
     recursiveReadOnly: false,
     image: undefined,
     imageSubPath: "",
-    mountOptions: [],
+    mountOptions: [...(mount.options ?? [])],
   };
 }

@@ -2,6 +2,7 @@
 import { AgentError } from "../../base/errors.ts";
 import { NamespaceMode, type PodSandboxConfig } from "../../generated/cri/runtime/v1/api.ts";
 import type { NamespaceSource, NetworkMode, PidMode, SandboxConfig } from "../../sandbox/records.ts";
+import { toHostPorts } from "./port-mappings.ts";
 import { toResources } from "./resources.ts";
 
 /** On a pod: "none" gives it loopback only. */
@@ -20,9 +21,6 @@ export function toSandboxConfig(proto: PodSandboxConfig | undefined, runtimeHand
   if (options?.usernsOptions !== undefined && options.usernsOptions.mode !== NamespaceMode.NODE) {
     throw new AgentError("unimplemented", "read pod sandbox config: user namespaces are not offered yet");
   }
-  if (proto.portMappings.some((mapping) => mapping.hostPort > 0)) {
-    throw new AgentError("unimplemented", "read pod sandbox config: host ports are not offered yet");
-  }
   if (proto.logDirectory !== "" && !proto.logDirectory.startsWith("/"))
     throw invalid(`log_directory ${JSON.stringify(proto.logDirectory)} is not absolute`);
   const network = toNetworkMode(options?.network ?? NamespaceMode.POD, proto.annotations);
@@ -35,8 +33,9 @@ export function toSandboxConfig(proto: PodSandboxConfig | undefined, runtimeHand
     annotations: proto.annotations,
     cgroupParent: toCgroupParent(linux?.cgroupParent ?? ""),
     network,
+    hostPorts: toHostPorts(proto.portMappings, network),
     ipc: toSource("ipc", options?.ipc ?? NamespaceMode.POD),
-    pid: toPidMode(options?.pid ?? NamespaceMode.POD, "sandbox"),
+    pid: toPidMode(options?.pid ?? NamespaceMode.POD),
     sysctls: linux?.sysctls ?? {},
     resources: linux?.resources === undefined ? undefined : toResources(linux.resources),
     privileged: security?.privileged ?? false,
@@ -59,15 +58,11 @@ function toSource(what: string, mode: NamespaceMode): NamespaceSource {
   throw invalid(`${what} namespace mode ${mode} is not POD or NODE`);
 }
 
-/**
- * The zero value is POD, which a sandbox's config has also when the caller said nothing; without a process of its own the
- * sandbox needs no PID namespace, so there it means that each container has its own until a container asks for more.
- */
-export function toPidMode(mode: NamespaceMode, of: "sandbox" | "container"): PidMode {
+function toPidMode(mode: NamespaceMode): PidMode {
   if (mode === NamespaceMode.CONTAINER) return "container";
   if (mode === NamespaceMode.NODE) return "node";
-  if (mode === NamespaceMode.POD) return of === "sandbox" ? "container" : "pod";
-  throw new AgentError("unimplemented", "read namespace options: the PID namespace of another container (TARGET) is not offered yet");
+  if (mode === NamespaceMode.POD) return "pod";
+  throw invalid(`pid namespace mode ${mode} is not POD, CONTAINER or NODE`);
 }
 
 function toHostname(hostname: string, network: NetworkMode, podName: string): string {

@@ -19,3 +19,8 @@ test("SIGKILL needs no handler, and a process that is gone is no reason to wait"
   t.true(await hears(process.pid, 9));
   t.true(await hears(2 ** 30, 15));
 });
+
+test("real-time signals are counted as glibc does, in the image's words and the CRI's", (t) => {
+  t.deepEqual(["SIGRTMIN", "RTMIN+3", "SIGRTMINPLUS3", "SIGRTMAX-1", "SIGRTMAXMINUS1"].map(signalNumber), [34, 37, 37, 63, 63]);
+  t.is(signalNumber("SIGRTMIN+40"), 15);
+});

@@ -1,0 +1,188 @@
+//! Our own nftables table, and nothing but it: the masquerade rule, and the host ports of all pods. Chains and rules are
+//! the same for any number of pods; a pod's ports are elements of two maps, so adding one costs the same whatever is there.
+
+use crate::{HostPort, InterfaceName, NetlinkError, Prefix, nft};
+use std::fmt::Write;
+
+/// Ports of every address of the node, and ports of one of its addresses.
+const ANY_ADDRESS: (&str, &str) = ("host_ports", "inet_proto . inet_service : ipv4_addr . inet_service");
+const ONE_ADDRESS: (&str, &str) = ("host_ip_ports", "ipv4_addr . inet_proto . inet_service : ipv4_addr . inet_service");
+
+/// Makes the table, or makes it anew with exactly these ports. One transaction: the table is as told, or as before, and
+/// connections that stand go on.
+pub fn ensure_table(
+    table: &InterfaceName,
+    subnet: Prefix,
+    masquerade: bool,
+    ports: &[HostPort],
+) -> Result<(), NetlinkError> {
+    nft::run(&table_script(table, subnet, masquerade, ports), &format!("write nftables table {table}")).map(drop)
+}
+
+/// A table that is not there is fine.
+pub fn delete_table(table: &InterfaceName) -> Result<(), NetlinkError> {
+    // "add" first, because "delete" refuses a missing one.
+    let script = format!("add table inet {table}\ndelete table inet {table}\n");
+    nft::run(&script, &format!("delete nftables table {table}")).map(drop)
+}
+
+/// The ports go to their pod from now on; those that do already stay.
+pub fn add_ports(table: &InterfaceName, ports: &[HostPort]) -> Result<(), NetlinkError> {
+    match add_script(table, ports) {
+        script if script.is_empty() => Ok(()),
+        script => nft::run(&script, &format!("add host ports to nftables table {table}")).map(drop),
+    }
+}
+
+/// Ports that are not there are fine, and so is a table that is not.
+pub fn remove_ports(table: &InterfaceName, ports: &[HostPort]) -> Result<(), NetlinkError> {
+    match remove_script(table, ports) {
+        script if script.is_empty() => Ok(()),
+        script => nft::run(&script, &format!("remove host ports from nftables table {table}")).map(drop),
+    }
+}
+
+fn table_script(table: &InterfaceName, subnet: Prefix, masquerade: bool, ports: &[HostPort]) -> String {
+    let subnet = subnet.network();
+    let leave = if masquerade {
+        format!("ip saddr {subnet} ip daddr != {subnet} ip daddr != 224.0.0.0/4 masquerade\n    ")
+    } else {
+        String::new()
+    };
+    let [any, one] = [ANY_ADDRESS, ONE_ADDRESS].map(|(name, types)| format!("map {name} {{ type {types}; }}"));
+    // A packet for a loopback address that comes from outside is a forgery, and one from the node itself is for the port
+    // proxy. A pod that reaches itself or a neighbour through the node has to see the node, or it would answer directly.
+    format!(
+        "add table inet {table}
+delete table inet {table}
+table inet {table} {{
+  {any}
+  {one}
+  chain to_pods {{
+    dnat ip to ip daddr . meta l4proto . th dport map @{ONE}
+    dnat ip to meta l4proto . th dport map @{ANY}
+  }}
+  chain prerouting {{
+    type nat hook prerouting priority dstnat; policy accept;
+    ip daddr != 127.0.0.0/8 fib daddr type local jump to_pods
+  }}
+  chain output {{
+    type nat hook output priority -100; policy accept;
+    ip daddr != 127.0.0.0/8 fib daddr type local jump to_pods
+  }}
+  chain postrouting {{
+    type nat hook postrouting priority srcnat; policy accept;
+    {leave}ct status dnat ip saddr {subnet} ip daddr {subnet} masquerade
+  }}
+}}
+{elements}",
+        ONE = ONE_ADDRESS.0,
+        ANY = ANY_ADDRESS.0,
+        elements = add_script(table, ports),
+    )
+}
+
+fn add_script(table: &InterfaceName, ports: &[HostPort]) -> String {
+    let mut script = String::new();
+    for (name, _, elements) in by_map(ports) {
+        let list: Vec<String> = elements.iter().map(|(key, target)| format!("{key} : {target}")).collect();
+        let _ = writeln!(script, "add element inet {table} {name} {{ {} }}", list.join(", "));
+    }
+    script
+}
+
+/// "delete" refuses what is not there, so all is added before: what is there already stays as it is by that.
+fn remove_script(table: &InterfaceName, ports: &[HostPort]) -> String {
+    let mut script = String::new();
+    for (name, types, elements) in by_map(ports) {
+        if script.is_empty() {
+            let _ = writeln!(script, "add table inet {table}");
+        }
+        let _ = writeln!(script, "add map inet {table} {name} {{ type {types}; }}");
+        let full: Vec<String> = elements.iter().map(|(key, target)| format!("{key} : {target}")).collect();
+        let keys: Vec<&str> = elements.iter().map(|(key, _)| key.as_str()).collect();
+        let _ = writeln!(script, "add element inet {table} {name} {{ {} }}", full.join(", "));
+        let _ = writeln!(script, "delete element inet {table} {name} {{ {} }}", keys.join(", "));
+    }
+    script
+}
+
+/// The maps that something is for, with their types and elements.
+fn by_map(ports: &[HostPort]) -> impl Iterator<Item = (&'static str, &'static str, Vec<(String, String)>)> {
+    let forwarded = || ports.iter().filter(|port| port.is_forwarded());
+    let any = forwarded().filter(|port| port.host_ip.is_none()).map(|port| (key(port), target(port))).collect();
+    let one = forwarded()
+        .filter_map(|port| port.host_ip.map(|address| (format!("{address} . {}", key(port)), target(port))))
+        .collect();
+    [(ANY_ADDRESS, any), (ONE_ADDRESS, one)]
+        .into_iter()
+        .map(|((name, types), elements): (_, Vec<_>)| (name, types, elements))
+        .filter(|(_, _, elements)| !elements.is_empty())
+}
+
+fn key(port: &HostPort) -> String {
+    format!("{} . {}", port.protocol.name(), port.port)
+}
+
+fn target(port: &HostPort) -> String {
+    format!("{} . {}", port.pod.ip(), port.pod.port())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Protocol;
+    use std::net::{Ipv4Addr, SocketAddrV4};
+
+    fn port(protocol: Protocol, host_ip: Option<[u8; 4]>, port: u16) -> HostPort {
+        let pod = SocketAddrV4::new(Ipv4Addr::new(10, 88, 0, 5), 80);
+        HostPort { protocol, host_ip: host_ip.map(Ipv4Addr::from), port, pod }
+    }
+
+    fn table() -> InterfaceName {
+        InterfaceName::parse("berth_1").expect("name")
+    }
+
+    #[test]
+    fn ports_become_elements_of_the_map_for_their_address() {
+        let ports = [
+            port(Protocol::Tcp, None, 8080),
+            port(Protocol::Sctp, None, 9),
+            port(Protocol::Udp, Some([10, 0, 0, 1]), 53),
+        ];
+        assert_eq!(
+            add_script(&table(), &ports),
+            "add element inet berth_1 host_ports { tcp . 8080 : 10.88.0.5 . 80, sctp . 9 : 10.88.0.5 . 80 }\n\
+             add element inet berth_1 host_ip_ports { 10.0.0.1 . udp . 53 : 10.88.0.5 . 80 }\n"
+        );
+    }
+
+    #[test]
+    fn ports_of_loopback_never_come_into_the_table() {
+        let ports = [port(Protocol::Tcp, Some([127, 0, 0, 1]), 8080), port(Protocol::Udp, Some([127, 9, 9, 9]), 53)];
+        assert_eq!(add_script(&table(), &ports), "");
+        assert_eq!(remove_script(&table(), &ports), "");
+    }
+
+    #[test]
+    fn ports_can_be_removed_that_are_not_there() {
+        assert_eq!(
+            remove_script(&table(), &[port(Protocol::Tcp, None, 8080)]),
+            "add table inet berth_1\n\
+             add map inet berth_1 host_ports { type inet_proto . inet_service : ipv4_addr . inet_service; }\n\
+             add element inet berth_1 host_ports { tcp . 8080 : 10.88.0.5 . 80 }\n\
+             delete element inet berth_1 host_ports { tcp . 8080 }\n"
+        );
+    }
+
+    #[test]
+    fn the_table_is_made_anew_with_its_ports_in_one_script() {
+        let subnet = Prefix::parse("10.88.0.1/16").expect("prefix");
+        let script = table_script(&table(), subnet, true, &[port(Protocol::Tcp, None, 8080)]);
+        assert!(script.starts_with("add table inet berth_1\ndelete table inet berth_1\ntable inet berth_1 {\n"));
+        assert!(script.contains("ip saddr 10.88.0.0/16 ip daddr != 10.88.0.0/16 ip daddr != 224.0.0.0/4 masquerade\n"));
+        assert!(script.contains("ct status dnat ip saddr 10.88.0.0/16 ip daddr 10.88.0.0/16 masquerade\n"));
+        assert!(script.ends_with("}\nadd element inet berth_1 host_ports { tcp . 8080 : 10.88.0.5 . 80 }\n"));
+        assert!(!table_script(&table(), subnet, false, &[]).contains("ip daddr != 224.0.0.0/4"));
+    }
+}

@@ -1,0 +1,36 @@
+// PortMapping → domain: the ports of the node that a pod asks for.
+import { isIP } from "node:net";
+import { AgentError } from "../../base/errors.ts";
+import { type PortMapping, Protocol } from "../../generated/cri/runtime/v1/api.ts";
+import type { HostPortMapping, HostProtocol } from "../../network/host-ports.ts";
+import type { NetworkMode } from "../../sandbox/records.ts";
+
+const PROTOCOLS: ReadonlyMap<number, HostProtocol> = new Map([
+  [Protocol.TCP, "tcp"],
+  [Protocol.UDP, "udp"],
+  [Protocol.SCTP, "sctp"],
+]);
+const MAX_PORT = 65_535;
+
+/** On the node's own network a pod listens on the node's ports by itself; a host port of 0 is none. */
+export function toHostPorts(mappings: readonly PortMapping[], network: NetworkMode): HostPortMapping[] {
+  const wanted = mappings.filter(({ hostPort }) => hostPort !== 0);
+  if (wanted.length === 0 || network === "host") return [];
+  if (network === "closed") throw invalid("port_mappings: a pod without a network can have no host port");
+  return wanted.map(toHostPort);
+}
+
+const invalid = (message: string): AgentError => new AgentError("invalid-argument", `read pod sandbox config: ${message}`);
+
+function toHostPort(mapping: PortMapping): HostPortMapping {
+  const { hostIp, hostPort, containerPort } = mapping;
+  const protocol = PROTOCOLS.get(mapping.protocol);
+  if (protocol === undefined) throw invalid(`port_mappings: protocol ${mapping.protocol} is not TCP, UDP or SCTP`);
+  for (const port of [hostPort, containerPort]) {
+    if (port < 1 || port > MAX_PORT) throw invalid(`port_mappings: ${port} is not within 1 to ${MAX_PORT}`);
+  }
+  if (isIP(hostIp) === 6)
+    throw new AgentError("unimplemented", `read pod sandbox config: host_ip ${hostIp}: host ports of IPv6 are not offered yet`);
+  if (hostIp !== "" && isIP(hostIp) !== 4) throw invalid(`port_mappings: host_ip ${JSON.stringify(hostIp.slice(0, 64))} is no address`);
+  return { protocol, hostIp: hostIp === "0.0.0.0" ? "" : hostIp, hostPort, podPort: containerPort };
+}
