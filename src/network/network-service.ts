@@ -70,6 +70,12 @@ export class NetworkService {
     return this.#ready ? undefined : this.#problem;
   }
 
+  /** Makes the network again, whatever is left of it. */
+  async mend(): Promise<void> {
+    this.#ready = false;
+    await this.ensure();
+  }
+
   /** Our table of nftables, and the only one that is written. */
   get nftTable(): string {
     return `berth_${this.#options.instanceId}`;

@@ -8,7 +8,7 @@ import type { SandboxRecord } from "./records.ts";
 import { undoRun } from "./run-sandbox.ts";
 import { isAlive } from "./shims.ts";
 import { nextSandboxState } from "./state.ts";
-import { teardownSandbox } from "./teardown.ts";
+import { ownsCgroup, teardownSandbox } from "./teardown.ts";
 
 // A pod whose shim does not answer goes on being recovered under its lock while the others are served.
 const LONGEST_WAIT_MS = 2000;
@@ -59,7 +59,7 @@ export async function settleLost(context: SandboxContext, sandbox: SandboxRecord
   context.log.warn({ podSandboxId: sandbox.id, shimPid: sandbox.shim?.pid }, "the shim of a pod has ended; the pod is taken down");
   context.shims.forget(sandbox.id);
   // The cgroup is emptied before the exits are recorded: exited means that no process is left.
-  if (sandbox.cgroupOwned) await context.helper.killCgroup({ cgroupPath: sandbox.cgroupPath, timeoutMillis: 10_000 });
+  if (ownsCgroup(context, sandbox)) await context.helper.killCgroup({ cgroupPath: sandbox.cgroupPath, timeoutMillis: 10_000 });
   await context.contents().lost(sandbox.id, sandbox.stateDir);
   await teardownSandbox(context, sandbox);
   await context.store.commit(context.records.put({ ...sandbox, state: nextSandboxState(sandbox.state, "lose") }));

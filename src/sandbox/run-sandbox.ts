@@ -1,6 +1,6 @@
 // RunPodSandbox: intent on disk, then the pod in the kernel, then ready on disk.
 import { hostname as nodeHostname } from "node:os";
-import { AgentError, messageOf, wrap } from "../base/errors.ts";
+import { AgentError, kindOf, messageOf, wrap } from "../base/errors.ts";
 import { newSandboxId, type SandboxId } from "../base/ids.ts";
 import { Stages } from "../base/timeline.ts";
 import { NamespaceUse } from "../generated/berth/native/helper.ts";
@@ -42,7 +42,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
   let sandbox = planned;
   try {
     const hostname = podHostname(config);
-    const started = await stages.time("start", () =>
+    const start = () =>
       helper.startSandbox({
         sandboxId: id,
         stateDir: planned.stateDir,
@@ -59,8 +59,8 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
         shmBytes: SHM_BYTES,
         nftTable: context.network.nftTable,
         hostPorts: plan?.hostPorts ?? [],
-      }),
-    );
+      });
+    const started = await stages.time("start", () => (plan === undefined ? start() : withNetwork(context, start)));
     stages.addAll(started.stages);
     sandbox = {
       ...planned,
@@ -77,6 +77,18 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
   } catch (failure) {
     await undoRun(context, sandbox);
     throw wrap(failure, `run pod sandbox ${id}`);
+  }
+}
+
+/** Somebody may have taken the bridge away since it was made: then it is made again, once. */
+async function withNetwork<T>(context: SandboxContext, start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (failure) {
+    if (kindOf(failure) !== "not-found") throw failure;
+    context.log.warn({ err: messageOf(failure) }, "a pod could not be put on its network; the network is made again");
+    await context.network.mend();
+    return await start();
   }
 }
 

@@ -12,7 +12,7 @@ import { type SandboxConfig, type SandboxRecord, sandboxKey } from "./records.ts
 import { runSandbox } from "./run-sandbox.ts";
 import { isAlive, Shims } from "./shims.ts";
 import { nextSandboxState } from "./state.ts";
-import { teardownSandbox } from "./teardown.ts";
+import { sharingCgroup, teardownSandbox } from "./teardown.ts";
 
 export type SandboxOptions = Omit<SandboxContext, "records" | "shims" | "lock" | "contents">;
 
@@ -73,6 +73,7 @@ export class SandboxService {
   /** Stops the sandbox if need be, then removes it with its containers. A missing id is success. */
   async remove(id: SandboxId): Promise<void> {
     await this.stop(id);
+    let owned: SandboxRecord | undefined;
     await this.#context.lock.run(id, async () => {
       const sandbox = this.#context.records.get(id);
       if (sandbox === undefined) return;
@@ -81,6 +82,18 @@ export class SandboxService {
         await this.#context.contents().removeAll(id);
         await this.#context.store.commit(this.#context.records.delete(id));
       });
+      if (sandbox.cgroupOwned) owned = sandbox;
+    });
+    if (owned !== undefined) await this.#handOnCgroup(owned);
+  }
+
+  /** A cgroup that we made for several pods stays ours when the one that it was made for has gone. */
+  async #handOnCgroup(gone: SandboxRecord): Promise<void> {
+    const [heir] = sharingCgroup(this.#context, gone);
+    if (heir === undefined) return;
+    await this.#context.lock.run(heir.id, async () => {
+      const record = this.#context.records.get(heir.id);
+      if (record !== undefined) await this.#context.store.commit(this.#context.records.put({ ...record, cgroupOwned: true }));
     });
   }
 

@@ -17,8 +17,7 @@ export async function teardownSandbox(context: SandboxContext, sandbox: SandboxR
     // The shim's end has begun to take the namespace away, and the veth pair with it; detaching waits for that.
     () => network.release(sandbox.id),
     async () => {
-      // Another pod, or the kubelet, may use a cgroup that was there before us: its processes are not ours to kill.
-      if (!sandbox.cgroupOwned) return;
+      if (!ownsCgroup(context, sandbox)) return;
       await helper.killCgroup({ cgroupPath: sandbox.cgroupPath, timeoutMillis: KILL_TIMEOUT_MS });
       await helper.removeCgroup({ cgroupPath: sandbox.cgroupPath, pruneParent: sandbox.cgroupPrune });
     },
@@ -26,6 +25,21 @@ export async function teardownSandbox(context: SandboxContext, sandbox: SandboxR
     () => helper.removeTree(sandbox.stateDir),
   ]);
 }
+
+/**
+ * Whether the cgroup goes with this pod. One that was there before us is the kubelet's, or somebody else's, and its processes are
+ * not ours to kill; one that several pods name as their parent goes with the last of them.
+ */
+export function ownsCgroup(context: SandboxContext, sandbox: SandboxRecord): boolean {
+  const isNamed = sandbox.cgroupPrune === "";
+  if (!isNamed) return sandbox.cgroupOwned;
+  const others = sharingCgroup(context, sandbox);
+  if (others.some(({ state }) => state !== "notready")) return false;
+  return sandbox.cgroupOwned || others.some((other) => other.cgroupOwned);
+}
+
+export const sharingCgroup = (context: SandboxContext, { id, cgroupPath }: SandboxRecord): SandboxRecord[] =>
+  [...context.records.values()].filter((other) => other.id !== id && other.cgroupPath === cgroupPath);
 
 async function endShim(context: SandboxContext, sandbox: SandboxRecord): Promise<void> {
   const client = context.shims.find(sandbox.id) ?? (await unrecordedShim(context, sandbox));

@@ -58,6 +58,18 @@ test("the pod's own limits are on the pod's cgroup, above those of its container
   await pod.remove();
 });
 
+test("pods that share a cgroup of their caller's go one by one, and the cgroup with the last", async (t) => {
+  const linux = { cgroup_parent: `/berth-test-${process.pid}` };
+  const pods = [await Pod.run(node(), { linux }), await Pod.run(node(), { linux })];
+  const [first, second] = pods as [Pod, Pod];
+  await first.start("one", ["sleep", "1000"]);
+  const witness = await second.start("one", ["sleep", "1000"]);
+  await first.remove();
+  t.is((await witness.status()).state, "CONTAINER_RUNNING");
+  await second.remove();
+  t.throws(() => cgroupFile(linux.cgroup_parent, "memory", "cgroup.procs", "cgroup.procs"), { code: "ENOENT" });
+});
+
 test("limits change while the container runs, and before it is started", async (t) => {
   const pod = await Pod.run(node());
   const update = (id: string, linux: object) => node().cri.call("UpdateContainerResources", { container_id: id, linux });

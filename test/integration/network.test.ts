@@ -1,4 +1,5 @@
 // The kinds of network that a pod may have.
+import { execFileSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import test from "ava";
@@ -69,4 +70,12 @@ test("sysctls of the pod's own namespaces are set, and others refused", async (t
   const failure = await t.throwsAsync(Pod.run(node(), { linux: { sysctls: { "kernel.panic": "1" } } }));
   t.like(failure, { code: 3 });
   t.regex(String(failure?.message), /kernel\.panic/);
+});
+
+test("a bridge that somebody took away is made again for the next pod", async (t) => {
+  execFileSync("ip", ["link", "del", "berth0"]);
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"]);
+  t.regex(await container.output("ping", "-c", "1", "-W", "5", "10.88.0.1"), /1 packets received/);
+  await pod.remove();
 });
