@@ -1,8 +1,8 @@
-// The one connection to berthd: unary calls as promises, and a stream of requests with back-pressure.
+// The one connection to berthd: unary calls as promises, and streams either way with back-pressure.
 import { resolve } from "node:path";
 import { Readable, type Writable } from "node:stream";
 import { pipeline } from "node:stream/promises";
-import { Client, credentials, type ServiceError } from "@grpc/grpc-js";
+import { Client, type ClientReadableStream, credentials, type ServiceError } from "@grpc/grpc-js";
 import { AgentError } from "../base/errors.ts";
 
 interface Method<Request, Response> {
@@ -20,6 +20,11 @@ export interface UnaryMethod<Request, Response> extends Method<Request, Response
 export interface UploadMethod<Request, Response> extends Method<Request, Response> {
   readonly requestStream: true;
   readonly responseStream: false;
+}
+
+export interface DownloadMethod<Request, Response> extends Method<Request, Response> {
+  readonly requestStream: false;
+  readonly responseStream: true;
 }
 
 const OPTIONS = {
@@ -73,9 +78,53 @@ export class NodeClient {
     return await answer;
   }
 
+  /**
+   * Hears one answer after the other until the node ends; the next one is read when `take` is done with the last.
+   *
+   * @param signal gives the call up, which is an end and no failure
+   */
+  async listen<Request, Response>(
+    method: DownloadMethod<Request, Response>,
+    request: Request,
+    take: (response: Response) => Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (signal.aborted) return;
+    const { path, requestSerialize, responseDeserialize } = method;
+    const call = this.#client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request);
+    const giveUp = (): void => call.cancel();
+    signal.addEventListener("abort", giveUp, { once: true });
+    try {
+      await taken(call, take, signal);
+    } finally {
+      signal.removeEventListener("abort", giveUp);
+      call.cancel();
+    }
+  }
+
   close(): void {
     this.#client.close();
   }
+}
+
+function taken<Response>(
+  call: ClientReadableStream<Response>,
+  take: (response: Response) => Promise<void>,
+  signal: AbortSignal,
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    let failure: unknown;
+    call.on("data", (response: Response) => {
+      call.pause();
+      take(response).then(() => void call.resume(), reject);
+    });
+    // What came before the failure is in the stream still, and is taken before it is told.
+    call.on("error", (error: unknown) => {
+      failure = error;
+      if (signal.aborted) resolve();
+    });
+    call.on("end", () => (failure === undefined ? resolve() : reject(failure)));
+  });
 }
 
 function settle<Response>(

@@ -30,9 +30,11 @@ function isServiceError(failure: unknown): failure is Error & { code: status; de
 }
 
 // The connection's own failures come as text only.
+const CONNECTION_FAILURE = /^(No connection established|Connection dropped|Stream refused by server)/;
+
 function unavailable(details: string, socket: string): Telling {
   // What the node itself says of somebody else's socket is its own word.
-  if (!details.startsWith("No connection established")) return { line: oneLine(details), hint: undefined };
+  if (!CONNECTION_FAILURE.test(details)) return { line: oneLine(details), hint: undefined };
   if (details.includes("ENOENT")) return { line: `connect ${socket}: there is no such socket`, hint: START_HINT };
   if (details.includes("ECONNREFUSED")) return { line: `connect ${socket}: nobody listens there`, hint: START_HINT };
   if (/EACCES|EPERM/.test(details)) return { line: `connect ${socket}: permission denied`, hint: ROOT_HINT };

@@ -1,4 +1,4 @@
-// From what people type to the pod or container they mean: an id, a beginning of one, or a name. Pure.
+// From what people type to the pod, container or image they mean: an id, a beginning of one, or a name. Pure.
 import { AgentError } from "../base/errors.ts";
 import { shortId } from "../base/ids.ts";
 
@@ -11,20 +11,32 @@ export interface ContainerName {
   readonly id: string;
   readonly podId: string;
   readonly name: string;
+  /** how many of this name the pod has had before */
+  readonly attempt?: number;
+}
+
+/** Once for each of its names; its id without "sha256:". */
+export interface ImageName {
+  readonly id: string;
+  /** "" for an image without a name */
+  readonly name: string;
 }
 
 interface Named {
   readonly id: string;
   readonly name: string;
+  readonly podId?: string;
+  readonly attempt?: number;
 }
 
 export type Found<P, C> = { readonly kind: "pod"; readonly pod: P } | { readonly kind: "container"; readonly container: C };
 
 // A whole id is meant by nothing else; a name is whole too, so it goes before what is only the beginning of an id.
-const STEPS: readonly ((text: string, each: Named) => boolean)[] = [
-  (text, each) => each.id === text,
-  (text, each) => each.name === text,
-  (text, each) => text !== "" && each.id.startsWith(text),
+type Step = <T extends Named>(text: string, among: readonly T[]) => T[];
+export const STEPS: readonly Step[] = [
+  (text, among) => among.filter(({ id }) => id === text),
+  (text, among) => (text === "" ? [] : newestAttempts(among.filter(({ name }) => name === text))),
+  (text, among) => (text === "" ? [] : among.filter(({ id }) => id.startsWith(text))),
 ];
 
 /** @throws AgentError not-found, or failed-precondition when several are meant */
@@ -64,6 +76,13 @@ export function findEither<P extends PodName, C extends ContainerName>(
   throw new AgentError("not-found", `find ${JSON.stringify(text)}: no pod and no container has this name or id`);
 }
 
+/** @throws AgentError not-found, or failed-precondition when several are meant */
+export function findImage(text: string, images: readonly ImageName[]): ImageName {
+  const found = firstFound(text.replace(/^sha256:/, ""), images, describeImage);
+  if (found === undefined) throw new AgentError("not-found", `find image ${JSON.stringify(text)}: there is none of this name or id`);
+  return found;
+}
+
 function firstFound<T extends Named>(text: string, among: readonly T[], describe: (each: T) => string): T | undefined {
   for (const step of STEPS) {
     const found = only(text, among, step, describe);
@@ -72,13 +91,9 @@ function firstFound<T extends Named>(text: string, among: readonly T[], describe
   return undefined;
 }
 
-function only<T extends Named>(
-  text: string,
-  among: readonly T[],
-  step: (text: string, each: Named) => boolean,
-  describe: (each: T) => string,
-): T | undefined {
-  const found = among.filter((each) => step(text, each));
+function only<T extends Named>(text: string, among: readonly T[], step: Step, describe: (each: T) => string): T | undefined {
+  // An image is there once for each of its names.
+  const found = [...new Map(step(text, among).map((each) => [each.id, each])).values()];
   if (found.length > 1) {
     const candidates = found.map(describe).join(", ");
     throw new AgentError("failed-precondition", `find ${JSON.stringify(text)}: it may be ${candidates}; say more of the id`);
@@ -86,9 +101,18 @@ function only<T extends Named>(
   return found[0];
 }
 
-const describePod = (pod: Named): string => `pod ${shortId(pod.id)} (${pod.name})`;
+/** Of containers of one name, those that no other one of their pod has come after. */
+function newestAttempts<T extends Named>(found: readonly T[]): T[] {
+  const comesAfter = (other: T, each: T): boolean =>
+    other.podId !== undefined && other.podId === each.podId && (other.attempt ?? 0) > (each.attempt ?? 0);
+  return found.filter((each) => !found.some((other) => comesAfter(other, each)));
+}
 
-const describeContainer =
+export const describePod = (pod: Named): string => `pod ${shortId(pod.id)} (${pod.name})`;
+
+export const describeImage = ({ id, name }: Named): string => `image ${shortId(id)} (${name || "no name"})`;
+
+export const describeContainer =
   (pods: readonly PodName[]) =>
   (container: ContainerName): string => {
     const pod = pods.find(({ id }) => id === container.podId);

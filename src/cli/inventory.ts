@@ -27,12 +27,14 @@ export interface ContainerEntry extends ContainerName {
   readonly state: ContainerState;
   /** as a person wrote it, where that is known */
   readonly image: string;
+  /** "sha256:<hex>" */
+  readonly imageId: string;
   readonly createdAtNanos: bigint;
 }
 
 /** Newest first, as are containers. */
-export async function listPods(node: NodeClient): Promise<PodEntry[]> {
-  const { items } = await node.ask(Runtime.listPodSandbox, message(ListPodSandboxRequest, {}));
+export async function listPods(node: NodeClient, signal?: AbortSignal): Promise<PodEntry[]> {
+  const { items } = await node.ask(Runtime.listPodSandbox, message(ListPodSandboxRequest, {}), signal);
   const pods = items.map(({ id, metadata, state, createdAt, annotations }) => ({
     id,
     name: metadata?.name ?? "",
@@ -45,14 +47,14 @@ export async function listPods(node: NodeClient): Promise<PodEntry[]> {
   return pods.sort(newestFirst);
 }
 
-async function listContainers(node: NodeClient): Promise<ContainerEntry[]> {
-  const { containers } = await node.ask(Runtime.listContainers, message(ListContainersRequest, {}));
+async function listContainers(node: NodeClient, signal: AbortSignal | undefined): Promise<ContainerEntry[]> {
+  const { containers } = await node.ask(Runtime.listContainers, message(ListContainersRequest, {}), signal);
   return containers.map(toEntry).sort(newestFirst);
 }
 
 /** Both lists, for what may be either. */
-export async function listAll(node: NodeClient): Promise<{ pods: PodEntry[]; containers: ContainerEntry[] }> {
-  const [pods, containers] = await Promise.all([listPods(node), listContainers(node)]);
+export async function listAll(node: NodeClient, signal?: AbortSignal): Promise<{ pods: PodEntry[]; containers: ContainerEntry[] }> {
+  const [pods, containers] = await Promise.all([listPods(node, signal), listContainers(node, signal)]);
   return { pods, containers };
 }
 
@@ -63,7 +65,7 @@ export async function containerStatus(node: NodeClient, containerId: string): Pr
   return status;
 }
 
-function toEntry({ id, podSandboxId, metadata, state, image, createdAt }: Container): ContainerEntry {
+function toEntry({ id, podSandboxId, metadata, state, image, imageId, createdAt }: Container): ContainerEntry {
   return {
     id,
     podId: podSandboxId,
@@ -71,6 +73,7 @@ function toEntry({ id, podSandboxId, metadata, state, image, createdAt }: Contai
     attempt: metadata?.attempt ?? 0,
     state,
     image: image?.userSpecifiedImage || image?.image || "",
+    imageId,
     createdAtNanos: createdAt,
   };
 }

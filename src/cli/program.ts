@@ -1,13 +1,19 @@
 // The subcommands under one program, with what they have in common.
 import { Command, Option } from "commander";
+import { addComplete } from "./commands/complete.ts";
+import { addCompletion } from "./commands/completion.ts";
+import { addEvents } from "./commands/events.ts";
 import { addExec } from "./commands/exec.ts";
+import { addHistory } from "./commands/history.ts";
 import { addImages } from "./commands/images.ts";
+import { addInspect } from "./commands/inspect.ts";
 import { addLoad } from "./commands/load.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addPods } from "./commands/pods.ts";
 import { addPs } from "./commands/ps.ts";
 import { addPull } from "./commands/pull.ts";
 import { addRm } from "./commands/rm.ts";
+import { addRmi } from "./commands/rmi.ts";
 import { addRun } from "./commands/run.ts";
 import { addStats } from "./commands/stats.ts";
 import { addStop } from "./commands/stop.ts";
@@ -22,16 +28,22 @@ const COMMANDS = [
   addRun,
   addPods,
   addPs,
+  addInspect,
   addLogs,
   addExec,
   addStats,
+  addEvents,
   addStop,
   addRm,
   addTimeline,
   addImages,
+  addHistory,
   addPull,
   addLoad,
+  addRmi,
   addVersion,
+  addCompletion,
+  addComplete,
 ] as const;
 
 export function buildProgram(session: Session): Command {

@@ -7,10 +7,12 @@ import { tell } from "./failure.ts";
 export interface World {
   readonly version: string;
   readonly stdin: Readable & { readonly isTTY?: boolean };
-  readonly stdout: Writable;
+  readonly stdout: Writable & { readonly isTTY?: boolean };
   readonly stderr: Writable;
   /** milliseconds since the epoch */
   nowMs(): number;
+  /** Resolves after so long, or as soon as `until` is aborted. */
+  sleep(ms: number, until?: AbortSignal): Promise<void>;
   /** Calls `handle` at each SIGINT and SIGTERM, until the function that comes back is called. */
   onSignal(handle: (signal: "SIGINT" | "SIGTERM") => void): () => void;
 }

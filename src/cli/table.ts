@@ -18,12 +18,15 @@ export function formatTable<Row>(columns: readonly Column<Row>[], rows: readonly
 }
 
 // Names come from whoever made the object; none may move the cursor. An empty cell would shift what splits at spaces.
-const cell = (text: string): string => (text === "" ? "-" : text.replace(/\p{Cc}/gu, "?"));
+export const cell = (text: string): string => (text === "" ? "-" : text.replace(/\p{Cc}/gu, "?"));
 
 /** An array of the rows; whole numbers that a double can't hold become decimal strings. */
-export function formatJson(rows: readonly unknown[]): string {
-  return `${JSON.stringify(rows, (_, value: unknown) => (typeof value === "bigint" ? plain(value) : value), 2)}\n`;
-}
+export const formatJson = (rows: readonly unknown[]): string => `${JSON.stringify(rows, plainNumbers, 2)}\n`;
+
+/** One row in one line. */
+export const formatJsonLine = (row: unknown): string => `${JSON.stringify(row, plainNumbers)}\n`;
+
+const plainNumbers = (_: string, value: unknown): unknown => (typeof value === "bigint" ? plain(value) : value);
 
 const plain = (value: bigint): number | string =>
   value <= BigInt(Number.MAX_SAFE_INTEGER) && value >= BigInt(Number.MIN_SAFE_INTEGER) ? Number(value) : String(value);

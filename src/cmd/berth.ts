@@ -1,4 +1,5 @@
 // berth: the command line, with the real terminal, clock and signals.
+import { setTimeout } from "node:timers/promises";
 import { main } from "../cli/main.ts";
 import type { World } from "../cli/session.ts";
 import { VERSION } from "./version.ts";
@@ -11,6 +12,7 @@ const world: World = {
   stdout: process.stdout,
   stderr: process.stderr,
   nowMs: () => Date.now(),
+  sleep: (ms, until) => setTimeout(ms, undefined, until === undefined ? {} : { signal: until }).catch(() => {}),
   onSignal(handle) {
     for (const signal of SIGNALS) process.on(signal, handle);
     return () => {

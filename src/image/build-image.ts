@@ -36,7 +36,7 @@ export async function buildImage(manifest: Manifest, manifestDigest: string, pla
   for (const layer of packed) layerCompression(layer); // refused before a byte of them is fetched
   for (const { digest } of [descriptor, ...packed]) lease.hold(digest);
   await fetch(descriptor, signal);
-  const { config, architecture, os, diffIds } = parseImageConfig(await content.read(descriptor.digest, MAX_CONFIG_BYTES));
+  const { config, history, architecture, os, diffIds } = parseImageConfig(await content.read(descriptor.digest, MAX_CONFIG_BYTES));
   checkPlatform({ os, architecture });
   if (diffIds.length !== packed.length) {
     throw new AgentError(
@@ -54,7 +54,15 @@ export async function buildImage(manifest: Manifest, manifestDigest: string, pla
     });
   });
   const sizeBytes = packed.reduce((sum, layer) => sum + BigInt(layer.sizeBytes), BigInt(descriptor.sizeBytes));
-  return { id: descriptor.digest, manifestDigest, sizeBytes, config, layers, architecture, os };
+  return { id: descriptor.digest, manifestDigest, sizeBytes, config, layers: withSizes(layers, snapshots), history, architecture, os };
+}
+
+function withSizes(layers: readonly LayerRef[], snapshots: SnapshotStore): LayerRef[] {
+  const sizes = new Map([...snapshots.snapshots()].map(({ id, sizeBytes }) => [id, sizeBytes]));
+  return layers.map((layer) => {
+    const unpackedBytes = sizes.get(layer.chainId);
+    return unpackedBytes === undefined ? layer : { ...layer, unpackedBytes };
+  });
 }
 
 /** @source OCI image specification, "Layer ChainID" */

@@ -17,8 +17,20 @@ export interface ImageConfig {
   readonly exposedPorts: readonly string[];
 }
 
+/** How a piece of the image was made; the maker's words for people. */
+export interface HistoryEntry {
+  /** RFC 3339; "" where the maker gave none */
+  readonly created: string;
+  readonly createdBy: string;
+  readonly comment: string;
+  /** it made no layer */
+  readonly emptyLayer: boolean;
+}
+
 export interface ParsedImageConfig {
   readonly config: ImageConfig;
+  /** from the lowest layer; may be empty, and need not fit the layers */
+  readonly history: readonly HistoryEntry[];
   readonly architecture: string;
   readonly os: string;
   /** of the layers, from the lowest */
@@ -31,6 +43,8 @@ const MAX_LIST = 10_000;
 const MAX_TEXT = 128 * 1024;
 // Records are in memory as long as the image is on the node.
 const MAX_CONFIG_CHARACTERS = 1024 * 1024;
+const MAX_HISTORY = 1000;
+const MAX_HISTORY_TEXT = 4096;
 
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -69,6 +83,7 @@ export function parseImageConfig(bytes: Uint8Array): ParsedImageConfig {
       labels: Object.fromEntries(keys(config["Labels"], "Labels").map((key) => [key, label(config["Labels"], key)])),
       exposedPorts: keys(config["ExposedPorts"], "ExposedPorts"),
     },
+    history: parseHistory(json["history"]),
     architecture: text(json["architecture"], "architecture"),
     os: text(json["os"], "os"),
     diffIds,
@@ -76,6 +91,23 @@ export function parseImageConfig(bytes: Uint8Array): ParsedImageConfig {
   if (JSON.stringify(parsed.config).length > MAX_CONFIG_CHARACTERS)
     throw refuse(`what it says of containers is over ${MAX_CONFIG_CHARACTERS} characters`);
   return parsed;
+}
+
+// Nothing depends on it, so what is odd or too much is left out, and the image is not refused for it.
+function parseHistory(value: unknown): HistoryEntry[] {
+  if (!Array.isArray(value)) return [];
+  const entries = value.slice(0, MAX_HISTORY).map((each: unknown) => historyEntry(isObject(each) ? each : {}));
+  return JSON.stringify(entries).length > MAX_CONFIG_CHARACTERS ? [] : entries;
+}
+
+function historyEntry(json: JsonObject): HistoryEntry {
+  const cut = (field: unknown): string => (typeof field === "string" ? field.slice(0, MAX_HISTORY_TEXT) : "");
+  return {
+    created: cut(json["created"]),
+    createdBy: cut(json["created_by"]),
+    comment: cut(json["comment"]),
+    emptyLayer: json["empty_layer"] === true,
+  };
 }
 
 const refuse = (why: string): AgentError => new AgentError("invalid-argument", `read image config: ${why}`);

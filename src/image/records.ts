@@ -1,5 +1,5 @@
 // What is kept on disk of images.
-import type { ImageConfig } from "./image-config.ts";
+import type { HistoryEntry, ImageConfig } from "./image-config.ts";
 
 export interface LayerRef {
   /** of the packed blob */
@@ -8,6 +8,8 @@ export interface LayerRef {
   readonly diffId: string;
   /** of this layer and all below it */
   readonly chainId: string;
+  /** of this layer alone; records that are older than the field have none */
+  readonly unpackedBytes?: bigint;
 }
 
 export interface ImageRecord {
@@ -22,6 +24,8 @@ export interface ImageRecord {
   readonly sizeBytes: bigint;
   readonly config: ImageConfig;
   readonly layers: readonly LayerRef[];
+  /** from the lowest layer; records that are older than the field have none */
+  readonly history?: readonly HistoryEntry[];
   readonly createdAtNanos: bigint;
   readonly pinned: boolean;
   readonly architecture: string;

@@ -1,7 +1,7 @@
 import type { Command } from "commander";
-import { type Image, ImageServiceService as Images, ListImagesRequest } from "../../generated/cri/runtime/v1/api.ts";
+import type { Image } from "../../generated/cri/runtime/v1/api.ts";
 import { shortImageId } from "../image-id.ts";
-import { message } from "../message.ts";
+import { listImages } from "../image-inventory.ts";
 import { examples, type FormatOptions, formatOption, printRows } from "../options.ts";
 import type { Session } from "../session.ts";
 import type { Column } from "../table.ts";
@@ -29,7 +29,7 @@ export function addImages(program: Command, session: Session): Command {
 }
 
 async function printImages(session: Session, options: FormatOptions): Promise<void> {
-  const { images } = await session.node.ask(Images.listImages, message(ListImagesRequest, {}));
+  const images = await listImages(session.node);
   const rows = images.flatMap(toRows).sort((a, b) => (a.reference < b.reference ? -1 : a.reference > b.reference ? 1 : 0));
   await printRows(session, options, COLUMNS, rows);
 }

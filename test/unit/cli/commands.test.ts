@@ -57,6 +57,13 @@ test("a terminal is not offered, and bad usage ends with 2 in one line", async (
     ["nope"],
     ["logs"],
     ["run", "-d", "--rm", "x"],
+    ["rmi"],
+    ["inspect", "--type", "node", "x"],
+    ["events"],
+    ["events", "--since", ""],
+    ["logs", "--since", "yesterday", "web"],
+    ["stats", "--once", "-w"],
+    ["completion", "fish"],
   ]) {
     const { code, stderr } = await node.berth(args);
     t.is(code, 2, args.join(" "));
@@ -67,7 +74,9 @@ test("a terminal is not offered, and bad usage ends with 2 in one line", async (
 
 test("each command has help with an example", async (t) => {
   const node = await FakeNode.start(t);
-  for (const name of "run pods ps images pull load logs exec stats stop rm timeline version".split(" ")) {
+  for (const name of "run pods ps images pull load logs exec stats stop rm timeline version rmi inspect events history completion".split(
+    " ",
+  )) {
     const { code, stdout } = await node.berth([name, "--help"]);
     t.is(code, 0);
     t.regex(stdout, new RegExp(`Examples:\n(.*\n)*.*berth ${name}`), name);

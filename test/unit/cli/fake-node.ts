@@ -4,11 +4,12 @@ import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { PassThrough, Readable } from "node:stream";
-import { Server, ServerCredentials, status, type handleUnaryCall } from "@grpc/grpc-js";
+import { setImmediate } from "node:timers/promises";
+import { Server, ServerCredentials, status, type handleServerStreamingCall, type handleUnaryCall } from "@grpc/grpc-js";
 import type { ExecutionContext } from "ava";
 import { main } from "../../../src/cli/main.ts";
 import { message } from "../../../src/cli/message.ts";
-import { BerthService } from "../../../src/generated/berth/v1/berth.ts";
+import { BerthService, type EventsResponse } from "../../../src/generated/berth/v1/berth.ts";
 import {
   Container,
   ContainerState,
@@ -47,12 +48,22 @@ export class FakeNode {
   readonly pods = new Map<string, PodSandbox & { logDirectory: string }>();
   readonly containers = new Map<string, HeldContainer>();
   readonly images = new Set<string>();
+  /** by name; those without one here have the same */
+  readonly imageIds = new Map<string, string>();
+  /** What is told of every image that is asked for in full. */
+  imageInfo: unknown = {};
+  /** All that has happened; who follows them waits after the last for ever. */
+  readonly events: EventsResponse[] = [];
   program: Program = { log: "", exitCode: 0 };
   /** What fails, by the call's name. */
   readonly failures = new Map<string, { code: status; details: string }>();
   loadedBytes = 0;
+  /** of our standard output */
+  isTerminal = false;
   readonly folder: string;
-  #onCall: (() => void)[] = [];
+  #waiting: (() => void)[] = [];
+  #stdout = "";
+  readonly #server = new Server();
   readonly #signals = new Set<(signal: "SIGINT" | "SIGTERM") => void>();
 
   private constructor(folder: string) {
@@ -61,7 +72,7 @@ export class FakeNode {
 
   static async start(t: ExecutionContext): Promise<FakeNode> {
     const node = new FakeNode(await mkdtemp(join(tmpdir(), "berth-cli-")));
-    const server = new Server();
+    const server = node.#server;
     server.addService(RuntimeServiceService, runtimeService(node));
     server.addService(ImageServiceService, imageService(node));
     server.addService(BerthService, berthService(node));
@@ -96,9 +107,21 @@ export class FakeNode {
 
   /** Resolves when a call has come so often. */
   async called(name: string, times: number): Promise<void> {
-    while (this.calls.filter((call) => call.split(" ")[0] === name).length < times) {
-      await new Promise<void>((resolve) => this.#onCall.push(resolve));
-    }
+    await this.#until(() => this.calls.filter((call) => call.split(" ")[0] === name).length >= times);
+  }
+
+  /** Resolves when the last command line has printed it. */
+  async printed(text: string): Promise<void> {
+    await this.#until(() => this.#stdout.includes(text));
+  }
+
+  async #until(holds: () => boolean): Promise<void> {
+    while (!holds()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+
+  /** As a crash: connections are gone. */
+  stop(): void {
+    this.#server.forceShutdown();
   }
 
   signal(): void {
@@ -111,12 +134,17 @@ export class FakeNode {
     const sink = (name: "stdout" | "stderr"): PassThrough =>
       new PassThrough().on("data", (chunk: Buffer) => {
         texts[name] += chunk.toString();
+        this.#stdout = texts.stdout;
+        this.#wake();
       });
     const onSignal = (handle: (signal: "SIGINT" | "SIGTERM") => void) => {
       this.#signals.add(handle);
       return () => void this.#signals.delete(handle);
     };
-    const world = { version: "1.2.3", stdin, stdout: sink("stdout"), stderr: sink("stderr"), nowMs: () => NOW_MS, onSignal };
+    const stdout = Object.assign(sink("stdout"), { isTTY: this.isTerminal });
+    // Nothing is waited for; others have their turn.
+    const sleep = (): Promise<void> => setImmediate();
+    const world = { version: "1.2.3", stdin, stdout, stderr: sink("stderr"), nowMs: () => NOW_MS, sleep, onSignal };
     const code = await main(["--socket", this.socket, ...args], world);
     return { code, ...texts };
   }
@@ -124,14 +152,38 @@ export class FakeNode {
   /** A call: noted, failed where it should fail, else answered. */
   answer<Q, S>(name: string, work: (request: Q) => S | Promise<S>, words: (request: Q) => string = () => ""): handleUnaryCall<Q, S> {
     return (call, callback) => {
-      this.calls.push(`${name} ${words(call.request)}`.trim());
-      for (const resolve of this.#onCall.splice(0)) resolve();
+      this.note(`${name} ${words(call.request)}`.trim());
       const failure = this.failures.get(name);
       if (failure !== undefined) return callback(failure);
       Promise.resolve(call.request)
         .then(work)
         .then((response) => callback(null, response), callback);
     };
+  }
+
+  /** A call with many answers, of which the last one may never come. */
+  answerAll<Q, S>(
+    name: string,
+    work: (request: Q) => { readonly answers: readonly S[]; readonly ends: boolean },
+  ): handleServerStreamingCall<Q, S> {
+    return (call) => {
+      this.note(name);
+      const { answers, ends } = work(call.request);
+      for (const answer of answers) call.write(answer);
+      call.on("cancelled", () => this.note(`${name} cancelled`));
+      const failure = this.failures.get(name);
+      if (failure !== undefined) call.emit("error", failure);
+      else if (ends) call.end();
+    };
+  }
+
+  note(call: string): void {
+    this.calls.push(call);
+    this.#wake();
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
   }
 
   container(containerId: string): HeldContainer {

@@ -4,10 +4,14 @@ import { message } from "../../../src/cli/message.ts";
 import type { BerthServer } from "../../../src/generated/berth/v1/berth.ts";
 import {
   ContainerState,
+  ContainerStats,
   ContainerStatus,
   Image,
   type ImageServiceServer,
+  LinuxPodSandboxStats,
+  type PodSandbox,
   PodSandboxState,
+  PodSandboxStats,
   PodSandboxStatus,
   type RuntimeServiceServer,
 } from "../../../src/generated/cri/runtime/v1/api.ts";
@@ -18,9 +22,12 @@ export function runtimeService(node: FakeNode): RuntimeServiceServer {
     version: node.answer("Version", () => ({ version: "0.1.0", runtimeName: "berth", runtimeVersion: "9.9", runtimeApiVersion: "v1" })),
     listPodSandbox: node.answer("ListPodSandbox", () => ({ items: [...node.pods.values()] })),
     listContainers: node.answer("ListContainers", () => ({ containers: [...node.containers.values()] })),
-    podSandboxStatus: node.answer("PodSandboxStatus", ({ podSandboxId }) => {
-      const status = message(PodSandboxStatus, { id: podSandboxId, network: { ip: "10.88.0.2", additionalIps: [] } });
-      return { status, info: {}, containersStatuses: [], timestamp: 0n };
+    podSandboxStatus: node.answer("PodSandboxStatus", ({ podSandboxId, verbose }) => {
+      const { metadata, createdAt } = node.pods.get(podSandboxId) ?? {};
+      const network = { ip: "10.88.0.2", additionalIps: [] };
+      const status = message(PodSandboxStatus, { id: podSandboxId, metadata, createdAt: createdAt ?? 0n, network });
+      const info = { info: '{"shimPid":7}', note: "no JSON" };
+      return { status, info: verbose ? info : {}, containersStatuses: [], timestamp: 0n };
     }),
     containerStatus: node.answer("ContainerStatus", ({ containerId }) => {
       const { id, state, exitCode, logPath } = node.container(containerId);
@@ -60,17 +67,28 @@ export function runtimeService(node: FakeNode): RuntimeServiceServer {
       for (const each of [...node.containers.values()]) if (each.podSandboxId === podSandboxId) node.containers.delete(each.id);
       return {};
     }),
+    listPodSandboxStats: node.answer("ListPodSandboxStats", ({ filter }) => ({
+      stats: [...node.pods.values()].filter(({ id }) => id.startsWith(filter?.id ?? "")).map(toStats),
+    })),
     execSync: node.answer("ExecSync", ({ cmd }) => ({ stdout: Buffer.from(cmd.join("|")), stderr: Buffer.from("oops"), exitCode: 3 })),
   } satisfies Partial<RuntimeServiceServer> as unknown as RuntimeServiceServer;
 }
 
 export function imageService(node: FakeNode): ImageServiceServer {
   return {
-    listImages: node.answer("ListImages", () => ({ images: [...node.images].map(toImage) })),
-    imageStatus: node.answer("ImageStatus", ({ image }) => {
-      const name = image?.image ?? "";
-      return { image: node.images.has(name) ? toImage(name) : undefined, info: {} };
+    listImages: node.answer("ListImages", ({ filter }) => ({ images: imagesOf(node, filter?.image?.image ?? "") })),
+    imageStatus: node.answer("ImageStatus", ({ image, verbose }) => {
+      const [found] = imagesOf(node, image?.image ?? "");
+      return { image: found, info: verbose ? { info: JSON.stringify(node.imageInfo) } : {} };
     }),
+    removeImage: node.answer(
+      "RemoveImage",
+      ({ image }) => {
+        for (const { repoTags } of imagesOf(node, image?.image ?? "")) for (const name of repoTags) node.images.delete(name);
+        return {};
+      },
+      ({ image }) => image?.image ?? "",
+    ),
     pullImage: node.answer("PullImage", ({ image }) => {
       node.images.add(image?.image ?? "");
       return { imageRef: "sha256:12" };
@@ -84,12 +102,35 @@ export function berthService(node: FakeNode): BerthServer {
       const failure = node.failures.get("LoadImage");
       if (failure !== undefined) return callback(failure);
       call.on("data", ({ data }: { readonly data: Buffer }) => {
-        node.calls.push(`LoadImage ${data.length}`);
+        node.note(`LoadImage ${data.length}`);
         node.loadedBytes += data.length;
       });
       call.on("end", () => callback(null, { images: [{ id: "sha256:12", references: ["a.example/app:1"] }] }));
     },
+    events: node.answerAll("Events", ({ cursor, follow }) => {
+      const from = node.events.findIndex((event) => event.cursor === cursor) + 1;
+      return { answers: node.events.slice(from), ends: !follow };
+    }),
   } satisfies Partial<BerthServer> as unknown as BerthServer;
 }
 
-const toImage = (name: string): Image => message(Image, { id: `sha256:${"5".repeat(64)}`, repoTags: [name], size: 2_097_152n });
+/** As the node finds them: "" all, a whole name, one without registry and tag, an id or seven digits of it. */
+function imagesOf(node: FakeNode, text: string): Image[] {
+  const all = [...node.images].map((name) =>
+    message(Image, { id: node.imageIds.get(name) ?? `sha256:${"5".repeat(64)}`, repoTags: [name], size: 2_097_152n }),
+  );
+  const hex = text.replace(/^sha256:/, "");
+  const isMeant = ({ id, repoTags: [name] }: Image): boolean =>
+    name === text || name === `docker.io/library/${text}:latest` || (hex.length >= 7 && id.startsWith(`sha256:${hex}`));
+  return text === "" ? all : all.filter(isMeant).slice(0, 1);
+}
+
+function toStats({ id, metadata }: PodSandbox): PodSandboxStats {
+  const name = metadata?.name ?? "";
+  const attributes = { id, metadata: { name, uid: "", namespace: "", attempt: 0 }, labels: {}, annotations: {} };
+  const web = { id: "c1", metadata: { name: "web", attempt: 0 }, labels: {}, annotations: {} };
+  return message(PodSandboxStats, {
+    attributes,
+    linux: message(LinuxPodSandboxStats, { containers: [message(ContainerStats, { attributes: web })] }),
+  });
+}

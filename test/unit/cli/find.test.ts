@@ -1,5 +1,5 @@
 import test from "ava";
-import { findContainer, findEither, findPod } from "../../../src/cli/find.ts";
+import { findContainer, findEither, findImage, findPod } from "../../../src/cli/find.ts";
 
 const id = (digits: string): string => digits.padEnd(64, "0");
 
@@ -67,4 +67,43 @@ test("where either may be meant, pods go first", (t) => {
 
 test("a container's whole name is not taken for the beginning of a pod's id", (t) => {
   t.like(findEither("aa2", PODS, CONTAINERS), { kind: "container", container: { id: id("e4") } });
+});
+
+test("a name means the newest attempt, and the older ones are found by their ids", (t) => {
+  const attempts = [
+    { id: id("a0"), podId: id("aa11"), name: "web", attempt: 0 },
+    { id: id("a2"), podId: id("aa11"), name: "web", attempt: 2 },
+    { id: id("a1"), podId: id("aa11"), name: "web", attempt: 1 },
+  ];
+  t.is(findContainer("web", attempts, PODS).id, id("a2"));
+  t.is(findContainer("shop/web", attempts, PODS).id, id("a2"));
+  t.is(findContainer("a1", attempts, PODS).id, id("a1"));
+  t.regex(t.throws(() => findContainer("a", attempts, PODS))?.message ?? "", /a00000000000.*a20000000000.*a10000000000/);
+  const other = { id: id("b0"), podId: id("aa22"), name: "web", attempt: 0 };
+  t.regex(t.throws(() => findContainer("web", [...attempts, other], PODS))?.message ?? "", /shop\/web.*bank\/web/);
+});
+
+const IMAGES = [
+  { id: id("ab1"), name: "a.example/web:1" },
+  { id: id("ab1"), name: "a.example/web:2" },
+  { id: id("ab2"), name: "" },
+];
+
+test("an image is found by each of its names, by its id, and by the beginning of its id", (t) => {
+  for (const text of ["a.example/web:1", "a.example/web:2", "ab1", id("ab1"), `sha256:${id("ab1")}`, "sha256:ab1"]) {
+    t.is(findImage(text, IMAGES).id, id("ab1"), text);
+  }
+  t.regex(
+    t.throws(() => findImage("ab", IMAGES))?.message ?? "",
+    /image ab10000000000 \(a.example\/web:2\), image ab20000000000 \(no name\)/,
+  );
+});
+
+test("neither no name nor another tag names an image", (t) => {
+  for (const text of ["", "a.example/web:3", "a.example/web", "ff"])
+    t.like(
+      t.throws(() => findImage(text, IMAGES)),
+      { kind: "not-found" },
+      text,
+    );
 });

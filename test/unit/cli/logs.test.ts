@@ -2,7 +2,7 @@ import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import test from "ava";
 import { ContainerState } from "../../../src/generated/cri/runtime/v1/api.ts";
-import { FakeNode } from "./fake-node.ts";
+import { FakeNode, NOW_MS } from "./fake-node.ts";
 
 const line = (text: string, stream = "stdout"): string => `T ${stream} F ${text}\n`;
 const EXITED = ContainerState.CONTAINER_EXITED;
@@ -61,4 +61,29 @@ test("a container that is removed meanwhile ends the following of its log", asyn
   await node.called("ContainerStatus", 2);
   node.containers.delete(id);
   t.like(await following, { code: 0, stdout: "hello\n" });
+});
+
+test("of a log, only what was written from a time on is printed, or lately", async (t) => {
+  const node = await FakeNode.start(t);
+  const logPath = join(node.folder, "0.log");
+  const at = (secondsAgo: number) => new Date(NOW_MS - secondsAgo * 1000).toISOString();
+  await writeFile(logPath, [90, 60, 30].map((seconds) => `${at(seconds)} stdout F ${seconds}\n`).join(""));
+  node.addContainer(node.addPod("shop"), "web", { logPath });
+  t.is((await node.berth(["logs", "--since", "1m", "web"])).stdout, "60\n30\n");
+  t.is((await node.berth(["logs", "--since", at(59), "web"])).stdout, "30\n");
+  t.is((await node.berth(["logs", "--since", "1h", "--tail", "1", "web"])).stdout, "30\n");
+});
+
+test("the log of the container that ran before is printed, and there may be none", async (t) => {
+  const node = await FakeNode.start(t);
+  const shop = node.addPod("shop");
+  for (const attempt of [0, 1, 2]) {
+    const logPath = join(node.folder, `${attempt}.log`);
+    await writeFile(logPath, line(`attempt ${attempt}`));
+    node.addContainer(shop, "web", { logPath, metadata: { name: "web", attempt }, ...(attempt < 2 ? { state: EXITED } : {}) });
+  }
+  t.is((await node.berth(["logs", "web"])).stdout, "attempt 2\n");
+  t.is((await node.berth(["logs", "-p", "web"])).stdout, "attempt 1\n");
+  t.is((await node.berth(["logs", "--previous", "c2"])).stdout, "attempt 0\n");
+  t.regex((await node.berth(["logs", "-p", "c1"])).stderr, /^berth: find what ran before container web: /);
 });

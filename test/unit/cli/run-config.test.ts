@@ -125,7 +125,7 @@ test("a pod that is joined has its network already", (t) => {
 test("a container made anew is the next attempt, and one that runs is not made again", (t) => {
   const shop = entry("aa", "shop");
   const made = (attempt: number, state: ContainerState): ContainerEntry => {
-    return { id: `c${attempt}`, podId: shop.id, name: "web", attempt, state, image: "", createdAtNanos: 1n };
+    return { id: `c${attempt}`, podId: shop.id, name: "web", attempt, state, image: "", imageId: "", createdAtNanos: 1n };
   };
   const exited = [made(0, ContainerState.CONTAINER_EXITED), made(3, ContainerState.CONTAINER_EXITED)];
   t.is(nextAttempt("web", shop, exited), 4);

@@ -46,6 +46,37 @@ test("a label called __proto__ is a label", (t) => {
   t.deepEqual(Object.entries(config.labels), [["__proto__", "x"]]);
 });
 
+test("how the image was made is kept, cut where it is long", (t) => {
+  const { history } = parse(
+    {},
+    {
+      history: [
+        { created: "2030-01-02T03:04:05Z", created_by: "x".repeat(5000) },
+        { empty_layer: true, comment: "c" },
+      ],
+    },
+  );
+  t.deepEqual(history, [
+    { created: "2030-01-02T03:04:05Z", createdBy: "x".repeat(4096), comment: "", emptyLayer: false },
+    { created: "", createdBy: "", comment: "c", emptyLayer: true },
+  ]);
+  t.is(parse({}, { history: Array.from({ length: 1001 }, () => ({})) }).history.length, 1000);
+});
+
+test("an odd history is no reason to refuse an image", (t) => {
+  t.deepEqual(parse({}).history, []);
+  t.deepEqual(parse({}, { history: "text" }).history, []);
+  t.deepEqual(parse({}, { history: [7, { created_by: 7, empty_layer: "yes" }] }).history, [
+    { created: "", createdBy: "", comment: "", emptyLayer: false },
+    { created: "", createdBy: "", comment: "", emptyLayer: false },
+  ]);
+});
+
+test("a history of over a mebibyte is left out", (t) => {
+  const entry = { created_by: "x".repeat(4096), comment: "x".repeat(4096) };
+  t.deepEqual(parse({}, { history: Array.from({ length: 1000 }, () => entry) }).history, []);
+});
+
 const REFUSED: readonly (readonly [string, Record<string, unknown>, Record<string, unknown>?])[] = [
   ["a variable with a NUL byte", { Env: ["A=\0"] }],
   ["a list that is none", { Cmd: "text" }],
