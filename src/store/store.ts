@@ -19,7 +19,8 @@ export class Store {
   readonly #worker: Worker;
   readonly #rows = new Map<string, Row[]>();
   #pending: PendingCommit[] = [];
-  #writing = false;
+  #writing: Promise<void> | undefined;
+  #closing = false;
   #waiter: { resolve: (reply: WorkerReply) => void; reject: (failure: Error) => void } | undefined;
   #dead: Error | undefined;
 
@@ -62,22 +63,24 @@ export class Store {
    * @throws AgentError resource-exhausted when the disk is full, unavailable when the database failed; nothing was published
    */
   commit(...changes: readonly Change[]): Promise<void> {
+    if (this.#closing) return Promise.reject(new AgentError("unavailable", "commit records: the store is closed"));
     return new Promise((resolve, reject) => {
       this.#pending.push({ changes, resolve, reject });
-      if (!this.#writing) void this.#write();
+      this.#writing ??= this.#write();
     });
   }
 
   /** Ends after the commits that were asked for before. */
   async close(): Promise<void> {
-    if (this.#writing) await this.commit();
+    this.#closing = true;
+    // One question at a time: the thread has one answer at a time.
+    await this.#writing;
     await this.#ask({ type: "close" });
     this.#dead = new Error("the store is closed");
     await this.#worker.terminate();
   }
 
   async #write(): Promise<void> {
-    this.#writing = true;
     while (this.#pending.length > 0) {
       const batch = this.#pending;
       this.#pending = [];
@@ -92,7 +95,7 @@ export class Store {
         for (const commit of batch) commit.reject(failure instanceof AgentError ? failure : asCommitError(messageOf(failure)));
       }
     }
-    this.#writing = false;
+    this.#writing = undefined;
   }
 
   #ask(request: WorkerRequest): Promise<WorkerReply> {

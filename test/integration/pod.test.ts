@@ -114,6 +114,15 @@ test("a container sees the pod's name, and its own environment, folder and user"
   await pod.remove();
 });
 
+test("in a root that is read-only nothing can be written, the pod's own files in /etc among it", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"], { linux: { security_context: { readonly_rootfs: true } } });
+  for (const file of ["/new", "/etc/hosts", "/etc/resolv.conf"]) {
+    t.regex((await container.exec(["sh", "-c", `echo x >> ${file}`])).stderr.toString(), /Read-only file system/, file);
+  }
+  await pod.remove();
+});
+
 test("a mount below another is seen, whatever their order", async (t) => {
   const [outer, inner] = [join(node().folder, "outer"), join(node().folder, "inner")];
   for (const folder of [join(outer, "sub"), inner]) await mkdir(folder, { recursive: true });

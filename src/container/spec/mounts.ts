@@ -21,7 +21,7 @@ const mount = (destination: string, type: string, source: string, ...options: st
 /** The kernel's own file systems first, then the pod's files, then the caller's; a caller's mount replaces ours at its place. */
 export function containerMounts(config: ContainerConfig, sandbox: SandboxRecord): OciMount[] {
   const taken = new Set(config.mounts.map((each) => normalized(each.containerPath)));
-  const own = [...kernelMounts(config, sandbox), ...podFiles(sandbox)].filter((each) => !taken.has(each.destination));
+  const own = [...kernelMounts(config, sandbox), ...podFiles(config, sandbox)].filter((each) => !taken.has(each.destination));
   // What is above comes first, or it would hide what is below; the sort keeps the order of those at one depth.
   return [...own, ...config.mounts.map(volume)].sort((a, b) => depth(a.destination) - depth(b.destination));
 }
@@ -46,8 +46,10 @@ function kernelMounts(config: ContainerConfig, sandbox: SandboxRecord): OciMount
   ];
 }
 
-function podFiles(sandbox: SandboxRecord): OciMount[] {
-  return ETC_FILES.map((file) => mount(`/etc/${file}`, "bind", etcFilePath(sandbox.stateDir, file), "rbind", "rprivate", "rw"));
+// As writable as the root that they stand in.
+function podFiles(config: ContainerConfig, sandbox: SandboxRecord): OciMount[] {
+  const access = config.security.readonlyRootfs ? "ro" : "rw";
+  return ETC_FILES.map((file) => mount(`/etc/${file}`, "bind", etcFilePath(sandbox.stateDir, file), "rbind", "rprivate", access));
 }
 
 function volume(each: Mount): OciMount {

@@ -66,3 +66,16 @@ test("a second process on the same root is refused", async (t) => {
   t.is(kindOf(error), "unavailable");
   await store.close();
 });
+
+test("what was asked for before the end is written, and what comes later is refused at once", async (t) => {
+  const root = await folder(t);
+  const store = await Store.open(root);
+  const items = store.collection<Item>("item");
+  const asked = [store.commit(items.put({ id: "a", at: 1n })), store.commit(items.put({ id: "b", at: 2n }))];
+  const closed = store.close();
+  t.is(kindOf(await t.throwsAsync(store.commit(items.put({ id: "c", at: 3n })))), "unavailable");
+  await Promise.all([...asked, closed]);
+  const again = await Store.open(root);
+  t.deepEqual([...again.collection<Item>("item").values()].map((item) => item.id).sort(), ["a", "b"]);
+  await again.close();
+});
