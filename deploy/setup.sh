@@ -29,20 +29,23 @@ command -v cargo >/dev/null || fail "a Rust toolchain is missing: install Rust 1
 rust=$(cargo --version | cut -d' ' -f2)
 at_least "$rust_least" "$rust" || fail "Rust is $rust, and 1.88 is the least"
 
-wanted=$(sed 's/#.*//' "$here/deploy/debian-packages.txt" | while read -r name use _; do
-	[ -n "$name" ] || continue
-	[ "$use" = run ] || [ "$use" = "$purpose" ] || continue
-	# runc does what crun does.
-	[ "$name" = crun ] && command -v runc >/dev/null && ! apt-cache show crun >/dev/null 2>&1 && continue
-	dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'install ok installed' || echo "$name"
-done)
+# Names of the packages that are not there.
+missing() {
+	sed 's/#.*//' "$here/deploy/debian-packages.txt" | while read -r name use _; do
+		[ -n "$name" ] || continue
+		[ "$use" = run ] || [ "$use" = "$purpose" ] || continue
+		dpkg-query -W -f '${Status}' "$name" 2>/dev/null | grep -q 'install ok installed' || echo "$name"
+	done
+}
+wanted=$(missing)
 if [ -n "$wanted" ]; then
 	say "installs Debian packages:" $wanted
 	[ "$(id -u)" = 0 ] || fail "only root may install packages"
 	mkdir -p "$here/build"
 	log=$here/build/apt.log
-	{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $wanted; } >"$log" 2>&1 ||
-		{ tail -n 20 "$log" >&2; fail "apt-get failed; all it said is in $log"; }
+	{ apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends $wanted; } 2>&1 |
+		tee "$log" | sed -un 's/^Setting up \([^ ]*\).*/    \1/p'
+	[ -z "$(missing)" ] || { tail -n 20 "$log" >&2; fail "apt-get failed; all it said is in $log"; }
 	# docker-registry comes with a service that starts by itself; the tests start their own.
 	case " $wanted " in *docker-registry*)
 		if command -v systemctl >/dev/null && systemctl is-active --quiet docker-registry 2>/dev/null; then systemctl disable --now docker-registry >/dev/null 2>&1 || true; fi ;;
