@@ -23,7 +23,7 @@ const PROTOCOL: Readonly<Record<HostProtocol, PortProtocol>> = {
 export const toHelper = (mappings: readonly HostPortMapping[], podAddress: string): HostPort[] =>
   mappings.map(({ protocol, hostIp, hostPort, podPort }) => ({ protocol: PROTOCOL[protocol], hostIp, hostPort, podAddress, podPort }));
 
-const portText = ({ protocol, hostIp, hostPort }: HostPortMapping): string => `${protocol} ${hostIp || "*"}:${hostPort}`;
+export const portText = ({ protocol, hostIp, hostPort }: HostPortMapping): string => `${protocol} ${hostIp || "*"}:${hostPort}`;
 
 interface Held {
   readonly sandboxId: string;
@@ -34,17 +34,21 @@ export class HostPorts {
   readonly #held = new Map<string, Held[]>();
 
   /** @throws AgentError already-exists, naming the pod that has it; then nothing is held */
-  take(sandboxId: string, mappings: readonly HostPortMapping[]): void {
-    const wanted = new HostPorts();
+  take(sandboxId: string, mappings: readonly HostPortMapping[], podName: (sandboxId: string) => string): void {
     for (const mapping of mappings) {
-      const other = this.#find(mapping) ?? wanted.#find(mapping);
-      if (other !== undefined) {
-        const whose = other.sandboxId === sandboxId ? "it is asked for twice" : `pod ${other.sandboxId} has it`;
-        throw new AgentError("already-exists", `take host port ${portText(mapping)}: ${whose}`);
-      }
-      wanted.#add(sandboxId, mapping);
+      const other = this.#find(mapping);
+      if (other !== undefined)
+        throw new AgentError("already-exists", `take host port ${portText(mapping)}: pod ${podName(other.sandboxId)} has it`);
     }
-    for (const mapping of mappings) this.#add(sandboxId, mapping);
+    this.hold(sandboxId, mappings);
+  }
+
+  /** Of pods on record, and checked before. */
+  hold(sandboxId: string, mappings: readonly HostPortMapping[]): void {
+    for (const mapping of mappings) {
+      const key = keyOf(mapping);
+      this.#held.set(key, [...(this.#held.get(key) ?? []), { sandboxId, hostIp: mapping.hostIp }]);
+    }
   }
 
   giveBack(sandboxId: string, mappings: readonly HostPortMapping[]): void {
@@ -59,14 +63,13 @@ export class HostPorts {
   #find(mapping: HostPortMapping): Held | undefined {
     return this.#held.get(keyOf(mapping))?.find(({ hostIp }) => overlap(hostIp, mapping.hostIp));
   }
-
-  #add(sandboxId: string, mapping: HostPortMapping): void {
-    const key = keyOf(mapping);
-    this.#held.set(key, [...(this.#held.get(key) ?? []), { sandboxId, hostIp: mapping.hostIp }]);
-  }
 }
 
 const keyOf = ({ protocol, hostPort }: HostPortMapping): string => `${protocol}/${hostPort}`;
 
 /** Every address of the node is also each one of them. */
 const overlap = (one: string, other: string): boolean => one === other || one === "" || other === "";
+
+/** Whether one packet could be for both. */
+export const collide = (one: HostPortMapping, other: HostPortMapping): boolean =>
+  keyOf(one) === keyOf(other) && overlap(one.hostIp, other.hostIp);

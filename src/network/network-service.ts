@@ -43,6 +43,10 @@ export class NetworkService {
   readonly #pool: AddressPool;
   readonly #hostPorts = new HostPorts();
   readonly #ensuring = new CallsInFlight<void>();
+  /** Settles when the table is as it was last told to be. */
+  #making = Promise.resolve();
+  /** Pods whose endpoint is being taken away: a table that is made meanwhile is without their ports. */
+  readonly #leaving = new Set<string>();
   #ready = false;
   #problem = "the pod network has not been made yet";
 
@@ -62,7 +66,7 @@ export class NetworkService {
       this.#subnet,
       [...this.#endpoints.values()].map((endpoint) => endpoint.address),
     );
-    for (const { id, hostPorts } of this.#endpoints.values()) this.#hostPorts.take(id, hostPorts ?? []);
+    for (const { id, hostPorts } of this.#endpoints.values()) this.#hostPorts.hold(id, hostPorts ?? []);
   }
 
   /** Why pods can't have a network now; undefined when they can. */
@@ -88,16 +92,21 @@ export class NetworkService {
   /** Makes the bridge network unless it is there; calls at the same time share one attempt. */
   async ensure(): Promise<void> {
     if (this.#ready) return;
-    await this.#ensuring.join(DEFAULT_NETWORK, () => this.#make());
+    await this.#ensuring.join(DEFAULT_NETWORK, () => {
+      const made = this.#make();
+      this.#making = made.catch(() => {});
+      return made;
+    });
   }
 
   /**
    * Takes an address and the host ports for a pod: the record to commit before the pod is made, and what the helper needs to make it.
    *
+   * @param podName for messages: what people call a pod that has a port
    * @throws AgentError already-exists when another pod has one of the ports, resource-exhausted when no address is left
    */
-  plan(sandboxId: string, hostPorts: readonly HostPortMapping[]): EndpointPlan {
-    this.#hostPorts.take(sandboxId, hostPorts);
+  plan(sandboxId: string, hostPorts: readonly HostPortMapping[], podName: (sandboxId: string) => string): EndpointPlan {
+    this.#hostPorts.take(sandboxId, hostPorts, podName);
     try {
       return this.#plan(sandboxId, hostPorts);
     } catch (failure) {
@@ -137,9 +146,18 @@ export class NetworkService {
     const record = this.#endpoints.get(sandboxId);
     if (record === undefined) return;
     await during(`release endpoint ${record.hostInterface} of pod ${sandboxId}`, async () => {
-      const hostPorts = toHelper(record.hostPorts ?? [], record.address);
-      await this.#options.helper.detachEndpoint({ hostInterface: record.hostInterface, nftTable: this.nftTable, hostPorts });
-      await this.#options.store.commit(this.#endpoints.delete(sandboxId, () => this.#giveBack(record)));
+      this.#leaving.add(sandboxId);
+      try {
+        await this.#making;
+        await this.#options.helper.detachEndpoint({
+          hostInterface: record.hostInterface,
+          nftTable: this.nftTable,
+          hostPorts: toHelper(record.hostPorts ?? [], record.address),
+        });
+        await this.#options.store.commit(this.#endpoints.delete(sandboxId, () => this.#giveBack(record)));
+      } finally {
+        this.#leaving.delete(sandboxId);
+      }
     });
   }
 
@@ -168,7 +186,8 @@ export class NetworkService {
       const record: NetworkRecord = { id: DEFAULT_NETWORK, bridge, subnet: this.#subnet.text, nftTable, ipForwardBefore };
       await store.commit(this.#networks.put(record));
       const gatewayPrefix = `${this.#pool.gateway}/${this.#subnet.prefixLength}`;
-      const hostPorts = [...this.#endpoints.values()].flatMap((endpoint) => toHelper(endpoint.hostPorts ?? [], endpoint.address));
+      const there = [...this.#endpoints.values()].filter(({ id }) => !this.#leaving.has(id));
+      const hostPorts = there.flatMap((endpoint) => toHelper(endpoint.hostPorts ?? [], endpoint.address));
       const shared = { bridge, gatewayPrefix, nftTable, mtu, hostPorts };
       const { warnings } = await helper.ensureNetwork({ ...shared, masquerade: true, enableIpForward: true });
       for (const warning of warnings) log.warn({ bridge }, warning);

@@ -52,6 +52,17 @@ async function recoverSandbox(context: SandboxContext, sandbox: SandboxRecord): 
   const client = context.shims.find(sandbox.id) ?? (await context.shims.connect(sandbox));
   const hello = await client.hello();
   await context.contents().recover(sandbox.id, hello.containers);
+  await lookAtPortProxy(context, sandbox);
+}
+
+const PROXY_LOST = "the port proxy has ended: the pod's host ports are not served on loopback addresses any more";
+
+/** It takes no part in the pod's life, so its loss is told and the pod goes on. */
+async function lookAtPortProxy(context: SandboxContext, sandbox: SandboxRecord): Promise<void> {
+  const { id, portProxy, warnings } = sandbox;
+  if (portProxy === undefined || warnings.includes(PROXY_LOST) || (await isAlive(portProxy))) return;
+  context.log.warn({ podSandboxId: id, portProxyPid: portProxy.pid }, PROXY_LOST);
+  await context.store.commit(context.records.put({ ...sandbox, warnings: [...warnings, PROXY_LOST] }));
 }
 
 /** The shim is gone: its containers have died with it, and the pod is taken down. */
@@ -68,6 +79,6 @@ export async function settleLost(context: SandboxContext, sandbox: SandboxRecord
 async function settleReboot(context: SandboxContext, sandbox: SandboxRecord): Promise<void> {
   await context.contents().rebooted(sandbox.id);
   // Nothing of it is in the kernel; its address and what may be left of its folder go.
-  await teardownSandbox(context, { ...sandbox, shim: undefined });
+  await teardownSandbox(context, { ...sandbox, shim: undefined, portProxy: undefined });
   await context.store.commit(context.records.put({ ...sandbox, state: nextSandboxState(sandbox.state, "lose") }));
 }

@@ -31,7 +31,11 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
   const { clock, store, records, helper } = context;
   const stages = new Stages(clock, "sandbox");
   if (config.network === "bridge") await stages.time("network", () => context.network.ensure());
-  const plan = config.network === "bridge" ? context.network.plan(id, config.hostPorts ?? []) : undefined;
+  const podName = (other: string): string => {
+    const metadata = records.get(other)?.config.metadata;
+    return metadata === undefined ? other : `${metadata.namespace}/${metadata.name} (${other})`;
+  };
+  const plan = config.network === "bridge" ? context.network.plan(id, config.hostPorts ?? [], podName) : undefined;
   const planned = planRecord(context, id, config, plan?.record.address ?? "");
   try {
     await stages.time("record", () => store.commit(records.put(planned), ...(plan === undefined ? [] : [plan.change])));

@@ -19,7 +19,10 @@ import {
 import { makeTar, type TarEntry } from "./tar.ts";
 
 const BUSYBOX = "/bin/busybox";
-const DEMO = join(fileURLToPath(new URL("../..", import.meta.url)), "native/target/x86_64-unknown-linux-gnu/release/berth-demo");
+export const demoProgram = join(
+  fileURLToPath(new URL("../..", import.meta.url)),
+  "native/target/x86_64-unknown-linux-gnu/release/berth-demo",
+);
 
 let made: Promise<TestImage> | undefined;
 
@@ -39,7 +42,7 @@ async function make(): Promise<TestImage> {
     { name: "etc/passwd", content: "root:x:0:0:root:/:/bin/sh\ntester:x:1000:1000:Tester:/home:/bin/sh\n" },
     { name: "etc/group", content: "root:x:0:\ntester:x:1000:\nreaders:x:2000:tester\n" },
   ];
-  const demo: TarEntry[] = [{ name: "bin/berth-demo", content: await readFile(DEMO), mode: 0o755 }];
+  const demo: TarEntry[] = [{ name: "bin/berth-demo", content: await readFile(demoProgram), mode: 0o755 }];
   const tars = [base, demo].map(makeTar);
   const layers = tars.map((tar) => blobOf(gzipSync(tar, { level: 1 })));
   const diffIds = tars.map(sha256);

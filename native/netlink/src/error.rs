@@ -23,6 +23,11 @@ impl NetlinkError {
         Self::Io { doing: doing.into(), source: source.into() }
     }
 
+    /// `nft` did not find the table, or what should be in it. Without a locale in its environment it speaks English.
+    pub fn is_missing_from_table(&self) -> bool {
+        matches!(self, Self::Nft { message, .. } if message.contains("No such file or directory"))
+    }
+
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Name(_) | Self::Address(_) => ErrorKind::InvalidArgument,
@@ -31,6 +36,7 @@ impl NetlinkError {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 _ => ErrorKind::Internal,
             },
+            Self::Nft { .. } if self.is_missing_from_table() => ErrorKind::NotFound,
             Self::Answer { .. } | Self::Nft { .. } | Self::Namespace { .. } => ErrorKind::Internal,
         }
     }

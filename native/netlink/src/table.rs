@@ -38,7 +38,10 @@ pub fn add_ports(table: &InterfaceName, ports: &[HostPort]) -> Result<(), Netlin
 pub fn remove_ports(table: &InterfaceName, ports: &[HostPort]) -> Result<(), NetlinkError> {
     match remove_script(table, ports) {
         script if script.is_empty() => Ok(()),
-        script => nft::run(&script, &format!("remove host ports from nftables table {table}")).map(drop),
+        script => match nft::run(&script, &format!("remove host ports from nftables table {table}")) {
+            Err(failure) if failure.is_missing_from_table() => Ok(()),
+            other => other.map(drop),
+        },
     }
 }
 
@@ -83,41 +86,34 @@ table inet {table} {{
 }
 
 fn add_script(table: &InterfaceName, ports: &[HostPort]) -> String {
-    let mut script = String::new();
-    for (name, _, elements) in by_map(ports) {
-        let list: Vec<String> = elements.iter().map(|(key, target)| format!("{key} : {target}")).collect();
-        let _ = writeln!(script, "add element inet {table} {name} {{ {} }}", list.join(", "));
-    }
-    script
+    by_map(ports).map(|(name, elements)| add_elements(table, name, &elements)).collect()
 }
 
-/// "delete" refuses what is not there, so all is added before: what is there already stays as it is by that.
+fn add_elements(table: &InterfaceName, map: &str, elements: &[(String, String)]) -> String {
+    let list: Vec<String> = elements.iter().map(|(key, target)| format!("{key} : {target}")).collect();
+    format!("add element inet {table} {map} {{ {} }}\n", list.join(", "))
+}
+
+/// "delete" refuses what is not there, so all is added before: what is there already stays as it is by that. Neither makes
+/// a map or a table that is missing.
 fn remove_script(table: &InterfaceName, ports: &[HostPort]) -> String {
     let mut script = String::new();
-    for (name, types, elements) in by_map(ports) {
-        if script.is_empty() {
-            let _ = writeln!(script, "add table inet {table}");
-        }
-        let _ = writeln!(script, "add map inet {table} {name} {{ type {types}; }}");
-        let full: Vec<String> = elements.iter().map(|(key, target)| format!("{key} : {target}")).collect();
+    for (name, elements) in by_map(ports) {
         let keys: Vec<&str> = elements.iter().map(|(key, _)| key.as_str()).collect();
-        let _ = writeln!(script, "add element inet {table} {name} {{ {} }}", full.join(", "));
+        script.push_str(&add_elements(table, name, &elements));
         let _ = writeln!(script, "delete element inet {table} {name} {{ {} }}", keys.join(", "));
     }
     script
 }
 
-/// The maps that something is for, with their types and elements.
-fn by_map(ports: &[HostPort]) -> impl Iterator<Item = (&'static str, &'static str, Vec<(String, String)>)> {
+/// The maps that something is for, with their elements.
+fn by_map(ports: &[HostPort]) -> impl Iterator<Item = (&'static str, Vec<(String, String)>)> {
     let forwarded = || ports.iter().filter(|port| port.is_forwarded());
     let any = forwarded().filter(|port| port.host_ip.is_none()).map(|port| (key(port), target(port))).collect();
     let one = forwarded()
         .filter_map(|port| port.host_ip.map(|address| (format!("{address} . {}", key(port)), target(port))))
         .collect();
-    [(ANY_ADDRESS, any), (ONE_ADDRESS, one)]
-        .into_iter()
-        .map(|((name, types), elements): (_, Vec<_>)| (name, types, elements))
-        .filter(|(_, _, elements)| !elements.is_empty())
+    [(ANY_ADDRESS.0, any), (ONE_ADDRESS.0, one)].into_iter().filter(|(_, elements): &(_, Vec<_>)| !elements.is_empty())
 }
 
 fn key(port: &HostPort) -> String {
@@ -168,9 +164,7 @@ mod tests {
     fn ports_can_be_removed_that_are_not_there() {
         assert_eq!(
             remove_script(&table(), &[port(Protocol::Tcp, None, 8080)]),
-            "add table inet berth_1\n\
-             add map inet berth_1 host_ports { type inet_proto . inet_service : ipv4_addr . inet_service; }\n\
-             add element inet berth_1 host_ports { tcp . 8080 : 10.88.0.5 . 80 }\n\
+            "add element inet berth_1 host_ports { tcp . 8080 : 10.88.0.5 . 80 }\n\
              delete element inet berth_1 host_ports { tcp . 8080 }\n"
         );
     }

@@ -30,10 +30,8 @@ pub struct Connection {
 struct Pipe {
     /// read, but not taken by the other side yet; while there is some, no more is read
     held: Vec<u8>,
-    /// The sender has sent all,
+    /// The sender has sent all, the receiver has got it and was told.
     ended: bool,
-    /// and the receiver was told.
-    shut: bool,
 }
 
 impl Connection {
@@ -61,7 +59,7 @@ impl Connection {
     /// @param buffer its size bounds what is held of each direction
     pub fn advance(&mut self, buffer: &mut [u8]) -> bool {
         match self.carry(buffer) {
-            Ok(()) => !(self.to_pod.shut && self.to_client.shut),
+            Ok(()) => !(self.to_pod.ended && self.to_client.ended),
             Err(_) => {
                 reset(&self.client);
                 reset(&self.pod);
@@ -94,6 +92,9 @@ impl Connection {
 
 impl Pipe {
     fn carry(&mut self, from: &OwnedFd, to: &OwnedFd, buffer: &mut [u8]) -> Result<(), Errno> {
+        if self.ended {
+            return Ok(());
+        }
         for _ in 0..ROUNDS {
             if !self.held.is_empty() {
                 let taken = sent(to, &self.held)?;
@@ -103,15 +104,12 @@ impl Pipe {
                 }
                 self.held = Vec::new(); // gives its memory back
             }
-            if self.ended {
-                if !self.shut {
-                    shutdown(to, Shutdown::Write)?;
-                    self.shut = true;
-                }
-                return Ok(());
-            }
             match recv(from, &mut *buffer, RecvFlags::empty()) {
-                Ok((0, _)) => self.ended = true,
+                // Nothing is held here, so the end is passed on at once: no event would come for it later.
+                Ok((0, _)) => {
+                    self.ended = true;
+                    return shutdown(to, Shutdown::Write);
+                }
                 Ok((bytes, _)) => {
                     let taken = sent(to, &buffer[..bytes])?;
                     self.held.extend_from_slice(&buffer[taken..bytes]);
@@ -140,4 +138,35 @@ fn reset(side: &OwnedFd) {
 
 fn flag(flag: EventFlags, on: bool) -> EventFlags {
     if on { flag } else { EventFlags::empty() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::socketpair;
+
+    fn pair() -> (OwnedFd, OwnedFd) {
+        // Messages, so that each read takes one and the number of reads is known.
+        socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::NONBLOCK, None).expect("sockets")
+    }
+
+    #[test]
+    fn the_end_is_passed_on_in_whichever_round_it_comes() {
+        for messages in 0..=2 * ROUNDS + 1 {
+            let ((sender, from), (to, receiver)) = (pair(), pair());
+            for _ in 0..messages {
+                send(&sender, b"x", SendFlags::empty()).expect("send");
+            }
+            drop(sender);
+            let (mut pipe, mut buffer) = (Pipe::default(), [0; 8]);
+            while !pipe.ended {
+                pipe.carry(&from, &to, &mut buffer).expect("carry");
+            }
+            let mut sizes = Vec::new();
+            while sizes.last() != Some(&0) {
+                sizes.push(recv(&receiver, &mut buffer, RecvFlags::empty()).expect("message or end").0);
+            }
+            assert_eq!(sizes.len(), messages + 1, "{messages} messages");
+        }
+    }
 }

@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import { AgentError } from "../../base/errors.ts";
 import { type PortMapping, Protocol } from "../../generated/cri/runtime/v1/api.ts";
-import type { HostPortMapping, HostProtocol } from "../../network/host-ports.ts";
+import { collide, type HostPortMapping, type HostProtocol, portText } from "../../network/host-ports.ts";
 import type { NetworkMode } from "../../sandbox/records.ts";
 
 const PROTOCOLS: ReadonlyMap<number, HostProtocol> = new Map([
@@ -17,7 +17,19 @@ export function toHostPorts(mappings: readonly PortMapping[], network: NetworkMo
   const wanted = mappings.filter(({ hostPort }) => hostPort !== 0);
   if (wanted.length === 0 || network === "host") return [];
   if (network === "closed") throw invalid("port_mappings: a pod without a network can have no host port");
-  return wanted.map(toHostPort);
+  return withoutTwins(wanted.map(toHostPort));
+}
+
+/** What is asked for twice is had once; two of which one packet could be for both can't be had. */
+function withoutTwins(ports: readonly HostPortMapping[]): HostPortMapping[] {
+  const distinct: HostPortMapping[] = [];
+  for (const port of ports) {
+    const other = distinct.find((each) => collide(each, port));
+    if (other === undefined) distinct.push(port);
+    else if (other.hostIp !== port.hostIp || other.podPort !== port.podPort)
+      throw invalid(`port_mappings: ${portText(port)} and ${portText(other)} are the same port, for ${port.podPort} and ${other.podPort}`);
+  }
+  return distinct;
 }
 
 const invalid = (message: string): AgentError => new AgentError("invalid-argument", `read pod sandbox config: ${message}`);

@@ -13,8 +13,17 @@ export const statusesOfContainers = (engine: Engine, sandbox: SandboxRecord): Co
 
 export const podSandboxStatus: Handler<PodSandboxStatusRequest, PodSandboxStatusResponse> = (engine, request) => {
   const sandbox = engine.sandboxes.get(resolveSandboxId(engine, request.podSandboxId));
-  const { shim, cgroupPath, stateDir, warnings, config } = sandbox;
-  const details = { shimPid: shim?.pid, cgroupPath, stateDir, network: config.network, runtimeHandler: config.runtimeHandler, warnings };
+  const { shim, portProxy, cgroupPath, stateDir, warnings, config } = sandbox;
+  const details = {
+    shimPid: shim?.pid,
+    cgroupPath,
+    stateDir,
+    network: config.network,
+    ports: config.hostPorts ?? [],
+    portProxyPid: portProxy?.pid,
+    runtimeHandler: config.runtimeHandler,
+    warnings,
+  };
   return {
     status: toPodSandboxStatus(sandbox),
     info: request.verbose ? { info: JSON.stringify(details) } : {},

@@ -9,26 +9,51 @@ const port = (mapping: Partial<HostPortMapping>): HostPortMapping => ({
   ...mapping,
 });
 
-test("a port belongs to one pod, and to another when it was given back", (t) => {
+const podName = (id: string): string => `test/${id}`;
+
+function take(ports: HostPorts, id: string, ...mappings: readonly Partial<HostPortMapping>[]): void {
+  ports.take(id, mappings.map(port), podName);
+}
+
+test("a port belongs to one pod, which is named, and to another when it was given back", (t) => {
   const ports = new HostPorts();
-  ports.take("a", [port({})]);
-  const failure = t.throws(() => ports.take("b", [port({})]));
+  take(ports, "a", {});
+  const failure = t.throws(() => take(ports, "b", {}));
   t.like(failure, { kind: "already-exists" });
-  t.regex(String(failure?.message), /tcp \*:8080.*pod a/);
+  t.regex(String(failure?.message), /tcp \*:8080: pod test\/a has it/);
   ports.giveBack("a", [port({})]);
-  t.notThrows(() => ports.take("b", [port({})]));
+  t.notThrows(() => take(ports, "b", {}));
 });
 
 test("every address is also each one; two different ones are two ports, and so are two protocols", (t) => {
   const ports = new HostPorts();
-  ports.take("a", [port({ hostIp: "10.0.0.1" })]);
-  t.throws(() => ports.take("b", [port({})]));
-  t.throws(() => ports.take("b", [port({ hostIp: "10.0.0.1" })]));
-  t.notThrows(() => ports.take("b", [port({ hostIp: "10.0.0.2" }), port({ protocol: "udp" })]));
+  take(ports, "a", { hostIp: "10.0.0.1" });
+  t.throws(() => take(ports, "b", {}));
+  t.throws(() => take(ports, "b", { hostIp: "10.0.0.1" }));
+  t.notThrows(() => take(ports, "b", { hostIp: "10.0.0.2" }, { protocol: "udp" }));
+  t.throws(() => take(ports, "c", {}));
 });
 
-test("a pod that asks twice for a port is refused, and holds none", (t) => {
+test("a pod that is refused one port has none of the others", (t) => {
   const ports = new HostPorts();
-  t.throws(() => ports.take("a", [port({ hostPort: 1 }), port({}), port({ podPort: 81 })]));
-  t.notThrows(() => ports.take("b", [port({ hostPort: 1 }), port({})]));
+  take(ports, "a", {});
+  t.throws(() => take(ports, "b", { hostPort: 1 }, {}));
+  t.notThrows(() => take(ports, "c", { hostPort: 1 }));
+});
+
+test("a pod gives back what is its own", (t) => {
+  const ports = new HostPorts();
+  take(ports, "a", { hostIp: "10.0.0.1" });
+  take(ports, "b", { hostIp: "10.0.0.2" });
+  ports.giveBack("a", [port({ hostIp: "10.0.0.1" })]);
+  ports.giveBack("a", [port({ hostIp: "10.0.0.1" })]);
+  t.throws(() => take(ports, "c", {}));
+  ports.giveBack("b", [port({ hostIp: "10.0.0.2" })]);
+  t.notThrows(() => take(ports, "c", {}));
+});
+
+test("what pods have on record is held without asking", (t) => {
+  const ports = new HostPorts();
+  ports.hold("a", [port({}), port({ protocol: "sctp", hostPort: 9 })]);
+  t.throws(() => take(ports, "b", { protocol: "sctp", hostPort: 9, hostIp: "10.0.0.1" }));
 });
