@@ -19,10 +19,10 @@ export class FakeHelper implements Helper {
   beforeRemove: (path: string) => Promise<void> = async () => {};
 
   hello = refuse("hello");
-  ensureNetwork = refuse("ensureNetwork");
+  ensureNetwork: Helper["ensureNetwork"] = refuse("ensureNetwork");
   removeNetwork = refuse("removeNetwork");
   startSandbox = refuse("startSandbox");
-  detachEndpoint = refuse("detachEndpoint");
+  detachEndpoint: Helper["detachEndpoint"] = refuse("detachEndpoint");
   updateCgroup = refuse("updateCgroup");
   killCgroup = refuse("killCgroup");
   removeCgroup = refuse("removeCgroup");
