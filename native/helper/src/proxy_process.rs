@@ -1,5 +1,6 @@
 //! Starting a pod's port proxy, as a shim is started: fork and exec with nothing of ours but one end of a socket pair. It
-//! hears its targets as arguments, where people can see them, and gets the listening sockets over the pair, in their order.
+//! hears its targets as arguments, where people can see them, and gets over the pair the shim's process, with the files that it
+//! enters its cgroup by, and then the listening sockets in their order.
 
 use crate::{error::HelperError, host_ports::Listener, process::start_ticks};
 use rustix::net::{
@@ -8,7 +9,6 @@ use rustix::net::{
     sockopt::{Timeout, set_socket_timeout},
 };
 use std::{
-    fs,
     io::{self, IoSlice},
     mem::MaybeUninit,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
@@ -49,15 +49,9 @@ pub fn start(
         .stderr(Stdio::null())
         .spawn()
         .map_err(failed(format!("run {}", program.display())))?;
-    let handed_over = (|| {
-        for file in cgroup_procs {
-            // Its own leaf is a matter of accounting, as it is for shims.
-            let _ = fs::write(file, child.id().to_string());
-        }
-        // It forks when it has them all, so what it becomes is in the cgroup too.
-        hand_over(&ours, shim)?;
-        listeners.iter().try_for_each(|each| hand_over(&ours, each.socket.as_fd()))
-    })();
+    // It enters the cgroup by itself: only its own thread can move without waiting for every CPU.
+    let handed_over = hand_over(&ours, shim, format!("{}\n", cgroup_procs.join("\n")).as_bytes())
+        .and_then(|()| listeners.iter().try_for_each(|each| hand_over(&ours, each.socket.as_fd(), b"\n")));
     // A proxy that does not take them all ends by itself when our end is closed, and says why before.
     if handed_over.is_err() {
         let _ = rustix::net::shutdown(&ours, rustix::net::Shutdown::Write);
@@ -70,12 +64,13 @@ pub fn start(
     Ok(KillProcess { pid, start_ticks, timeout_millis: 0 })
 }
 
-fn hand_over(socket: &OwnedFd, descriptor: BorrowedFd) -> io::Result<()> {
+/// @param words not empty, for a message of no bytes would be the end
+fn hand_over(socket: &OwnedFd, descriptor: BorrowedFd, words: &[u8]) -> io::Result<()> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     let descriptors = [descriptor];
     control.push(SendAncillaryMessage::ScmRights(&descriptors));
-    sendmsg(socket, &[IoSlice::new(&[0])], &mut control, SendFlags::NOSIGNAL)?;
+    sendmsg(socket, &[IoSlice::new(words)], &mut control, SendFlags::NOSIGNAL)?;
     Ok(())
 }
 

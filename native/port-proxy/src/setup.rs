@@ -16,6 +16,7 @@ use rustix::{
     thread::{set_no_new_privs, set_thread_gid, set_thread_groups, set_thread_uid},
 };
 use std::{
+    fs,
     io::IoSliceMut,
     mem::MaybeUninit,
     os::fd::{AsFd, OwnedFd},
@@ -24,6 +25,8 @@ use sys::process::{Fork, fork};
 
 /// Two for each connection, one for each association of UDP, one for each port, and some.
 const DESCRIPTORS: u64 = 4096;
+/// Of a message: a few paths of files.
+const MAX_WORDS_BYTES: usize = 16 * 1024;
 /// "nobody": the pod's ports are open by now, and to connect needs no privilege.
 const NOBODY: u32 = 65_534;
 
@@ -50,10 +53,14 @@ fn set_up(peer: &OwnedFd) -> Result<Option<Ready>, ProxyError> {
         .skip(2) // the program's name, and the pod's id for people to see
         .map(|word| target::parse(&word.to_string_lossy()))
         .collect::<Result<Vec<Target>, _>>()?;
-    let shim = receive(peer)?;
+    let (shim, cgroup_procs) = receive(peer)?;
     let mut sockets = Vec::with_capacity(targets.len());
     for target in targets {
-        sockets.push((receive(peer)?, target));
+        sockets.push((receive(peer)?.0, target));
+    }
+    for file in cgroup_procs.lines().filter(|file| !file.is_empty()) {
+        // Its own leaf is a matter of accounting; a host that has none to give has host ports all the same.
+        let _ = fs::write(file, "0");
     }
     // Whoever started us must not have to wait for us: as an orphan the proxy is init's.
     match fork().map_err(ProxyError::io("fork"))? {
@@ -90,15 +97,17 @@ fn drop_privileges() -> Result<(), ProxyError> {
     dropped.map_err(ProxyError::io("drop privileges"))
 }
 
-/// The next descriptor that comes.
-fn receive(peer: &OwnedFd) -> Result<OwnedFd, ProxyError> {
+/// The next descriptor that comes, and the words beside it.
+fn receive(peer: &OwnedFd) -> Result<(OwnedFd, String), ProxyError> {
+    let mut words = [0; MAX_WORDS_BYTES];
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    recvmsg(peer, &mut [IoSliceMut::new(&mut [0])], &mut control, RecvFlags::CMSG_CLOEXEC)
+    let received = recvmsg(peer, &mut [IoSliceMut::new(&mut words)], &mut control, RecvFlags::CMSG_CLOEXEC)
         .map_err(ProxyError::io("take sockets"))?;
     let descriptor = control.drain().find_map(|message| match message {
         RecvAncillaryMessage::ScmRights(mut descriptors) => descriptors.next(),
         _ => None,
     });
-    descriptor.ok_or(ProxyError::MissingSocket)
+    let descriptor = descriptor.ok_or(ProxyError::MissingSocket)?;
+    Ok((descriptor, String::from_utf8_lossy(&words[..received.bytes]).into_owned()))
 }
