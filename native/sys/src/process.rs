@@ -55,12 +55,15 @@ pub fn keep_inherited_descriptors_from_children() -> io::Result<()> {
 /// Signals as a new program expects them: none blocked, none handled. Children leave no zombies, for SIGCHLD is ignored; that
 /// outlives an exec.
 pub fn reset_signals() -> io::Result<()> {
-    // SAFETY: SIG_DFL and SIG_IGN name no code of ours; a zeroed set is storage that sigemptyset makes a set, and it lives
-    // while the kernel reads it.
+    // What the kernel takes for "as at first": no handler, no flags, no mask. The C library would not let us reset the two
+    // signals that it keeps for itself, and its posix_spawn leaves one of them ignored in every program that it starts.
+    let default = [0u64; 4];
+    // SAFETY: SIG_DFL and SIG_IGN name no code of ours; the kernel reads four words of `default` and a set of eight bytes,
+    // and writes nothing; a zeroed set is storage that sigemptyset makes a set, and it lives while the kernel reads it.
     unsafe {
         for signal in 1..=libc::SIGRTMAX() {
-            // Some can't be changed: SIGKILL and SIGSTOP, and the two that the C library keeps for itself.
-            libc::signal(signal, libc::SIG_DFL);
+            // SIGKILL and SIGSTOP can't be changed, and need not be.
+            libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), 8usize);
         }
         if libc::signal(libc::SIGCHLD, libc::SIG_IGN) == libc::SIG_ERR {
             return Err(io::Error::last_os_error());
