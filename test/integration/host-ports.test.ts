@@ -179,13 +179,13 @@ test("datagrams go both ways", async (t) => {
 
 test("a client that never stops sending reaches the pod that has the port now", async (t) => {
   const socket = createSocket("udp4");
+  t.teardown(() => socket.close());
   socket.send("ping", 18_085, NODE_ADDRESS); // nobody is there, and the kernel remembers that
   for (const which of ["the first pod", "the second pod"]) {
     const pod = await echoPod(t, 18_085);
     t.is(await echoed(socket, NODE_ADDRESS, 18_085), "ping", which);
     await pod.remove();
   }
-  socket.close();
 });
 
 test("a port of SCTP leads to the pod by the table alone", async (t) => {

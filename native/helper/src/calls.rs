@@ -1,6 +1,7 @@
 //! Each call, in one place.
 
 use crate::{
+    both::both,
     error::HelperError,
     host_ports,
     log::{self, Level},
@@ -8,7 +9,7 @@ use crate::{
     process, sandbox, unpack,
 };
 use cgroup::{CgroupPath, Limits, Mode};
-use netlink::{Counters, HostPort, InterfaceName, Netlink, Prefix};
+use netlink::{Counters, HostPort, InterfaceName, Netlink, Prefix, Protocol};
 use rustix::fs::{CWD, Mode as FileMode, OFlags, openat};
 use std::{
     collections::HashMap,
@@ -89,25 +90,25 @@ fn detach_endpoint(request: &DetachEndpoint) -> Result<(), HelperError> {
         return delete_link();
     }
     let table = InterfaceName::parse(&request.nft_table)?;
-    thread::scope(|scope| {
-        let ports = scope.spawn(|| remove_ports(&table, &ports));
-        let link = delete_link();
-        ports.join().unwrap_or_else(|_| Err(HelperError::io("remove host ports", std::io::Error::other("panic"))))?;
-        link
-    })
+    let (removed, deleted) = both(|| remove_ports(&table, &ports), delete_link);
+    removed.and(deleted)
 }
 
 /// A packet of a flow that stands does not ask the table.
-pub fn add_ports(table: &InterfaceName, ports: &[HostPort]) -> Result<(), HelperError> {
-    netlink::add_ports(table, ports)?;
-    forget_flows(ports);
-    Ok(())
-}
-
 pub fn remove_ports(table: &InterfaceName, ports: &[HostPort]) -> Result<(), HelperError> {
     netlink::remove_ports(table, ports)?;
     forget_flows(ports);
     Ok(())
+}
+
+/// For ports that are new. To look for flows takes the kernel some 9 ms, in which much else waits for it; the pod's first
+/// container is not there yet, so nobody waits for that.
+pub fn forget_flows_soon(ports: Vec<HostPort>) -> Result<(), HelperError> {
+    if ports.iter().all(|port| port.protocol != Protocol::Udp) {
+        return Ok(());
+    }
+    let started = thread::Builder::new().name("flows".into()).spawn(move || forget_flows(&ports));
+    started.map(drop).map_err(|source| HelperError::io("start thread", source))
 }
 
 /// A kernel without ctnetlink lets old flows go on until they have been silent for half a minute; that is no reason to fail.

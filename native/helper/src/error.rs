@@ -98,7 +98,7 @@ impl fmt::Display for HelperError {
             },
             Self::PortInUse { protocol, address } => {
                 write!(f, "bind host port {} of {protocol} at {}: ", address.port(), address.ip())?;
-                f.write_str("a program of the node has it, and it is no pod's")
+                f.write_str("a program of the node has it")
             }
             Self::ForeignAddress { protocol, address } => {
                 write!(

@@ -45,7 +45,7 @@ pub fn parse(ports: &[wire::HostPort]) -> Result<Vec<HostPort>, HelperError> {
         };
         Ok(HostPort {
             protocol,
-            host_ip: if port.host_ip.is_empty() { None } else { Some(address(&port.host_ip)?) },
+            host_ip: if matches!(&*port.host_ip, "" | "0.0.0.0") { None } else { Some(address(&port.host_ip)?) },
             port: number(port.host_port)?,
             pod: SocketAddrV4::new(address(&port.pod_address)?, number(port.pod_port)?),
         })
@@ -158,6 +158,8 @@ mod tests {
         };
         let parsed = parse(std::slice::from_ref(&good)).expect("port");
         assert_eq!(parsed[0].pod, "10.88.0.5:5353".parse().expect("address"));
+        let any = wire::HostPort { host_ip: "0.0.0.0".into(), ..good.clone() };
+        assert_eq!(parse(std::slice::from_ref(&any)).expect("port"), parsed);
         for bad in [
             wire::HostPort { host_port: 0, ..good.clone() },
             wire::HostPort { pod_port: 65536, ..good.clone() },

@@ -2,6 +2,7 @@
 //! restart would lose.
 
 mod arguments;
+mod both;
 mod calls;
 mod confine;
 mod error;

@@ -1,9 +1,10 @@
 //! StartSandbox: the pod's cgroup, its shim with its namespaces, its endpoint. A failure takes back what was made.
 
 use crate::{
+    both::both,
     calls,
     error::HelperError,
-    host_ports,
+    host_ports::{self, Listener},
     log::{self, Level},
     node::Node,
     process, proxy_process, shim_process,
@@ -31,18 +32,35 @@ pub fn start(node: &Node, request: StartSandbox) -> Result<StartSandboxResult, H
 
 fn make(node: &Node, request: StartSandbox, undo: &mut Undo) -> Result<StartSandboxResult, HelperError> {
     let mut stages = Stages::default();
+    let ports = host_ports::parse(&request.host_ports)?;
+    if ports.is_empty() {
+        return make_pod(node, request, &[], stages, undo);
+    }
+    let table = InterfaceName::parse(&request.nft_table)?;
+    // First of all, so that a pod whose port is taken costs nothing.
+    let listeners = host_ports::listen(&ports)?;
+    stages.done("ports: bind");
+    undo.steps.push(Step::Ports(table.clone(), ports.clone()));
+    // Where the ports lead is known, so the table need not wait for the pod.
+    let pod = || make_pod(node, request, &listeners, stages, undo);
+    let (added, made) = both(|| Ok(netlink::add_ports(&table, &ports)?), pod);
+    let made = made?;
+    added?;
+    calls::forget_flows_soon(ports)?;
+    Ok(made)
+}
+
+fn make_pod(
+    node: &Node,
+    request: StartSandbox,
+    listeners: &[Listener],
+    mut stages: Stages,
+    undo: &mut Undo,
+) -> Result<StartSandboxResult, HelperError> {
     let path = CgroupPath::parse(&request.cgroup_path)?;
     let state_dir = node.owned_path("place pod", &request.state_dir, &[&node.options.state])?;
     let endpoint = request.endpoint.as_ref().map(endpoint_config).transpose()?;
-    let ports = host_ports::parse(&request.host_ports)?;
-    let table = if ports.is_empty() { None } else { Some(InterfaceName::parse(&request.nft_table)?) };
     let is_new = |namespace: i32| namespace == i32::from(NamespaceUse::New);
-
-    // First of all, so that a pod whose port is taken costs nothing.
-    let listeners = host_ports::listen(&ports)?;
-    if !ports.is_empty() {
-        stages.done("ports: bind");
-    }
 
     let cgroup_created = node.cgroups.create(&path)?;
     if cgroup_created {
@@ -93,15 +111,9 @@ fn make(node: &Node, request: StartSandbox, undo: &mut Undo) -> Result<StartSand
             HelperError::io(format!("find shim of pod {}", config.sandbox_id), io::Error::from(io::ErrorKind::NotFound))
         })?;
         let program = node.port_proxy();
-        proxy = proxy_process::start(&program, &config.sandbox_id, shim.as_fd(), &listeners, &config.cgroup_procs)?;
+        proxy = proxy_process::start(&program, &config.sandbox_id, shim.as_fd(), listeners, &config.cgroup_procs)?;
         undo.steps.push(Step::Process(KillProcess { timeout_millis: KILL_TIMEOUT_MILLIS, ..proxy }));
         stages.done("ports: proxy");
-    }
-    if let Some(table) = table {
-        // Before it is tried: a transaction whose end was not heard of may have been done.
-        undo.steps.push(Step::Ports(table.clone(), ports.clone()));
-        calls::add_ports(&table, &ports)?;
-        stages.done("ports: table");
     }
     Ok(StartSandboxResult {
         shim_pid: shim.ready.pid,
