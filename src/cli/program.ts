@@ -15,8 +15,10 @@ import { addPull } from "./commands/pull.ts";
 import { addRm } from "./commands/rm.ts";
 import { addRmi } from "./commands/rmi.ts";
 import { addRun } from "./commands/run.ts";
+import { addSave } from "./commands/save.ts";
 import { addStats } from "./commands/stats.ts";
 import { addStop } from "./commands/stop.ts";
+import { addTag } from "./commands/tag.ts";
 import { addTimeline } from "./commands/timeline.ts";
 import { addVersion } from "./commands/version.ts";
 import { examples } from "./options.ts";
@@ -40,6 +42,8 @@ const COMMANDS = [
   addHistory,
   addPull,
   addLoad,
+  addSave,
+  addTag,
   addRmi,
   addVersion,
   addCompletion,

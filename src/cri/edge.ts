@@ -73,23 +73,42 @@ export class Edge {
     };
   }
 
-  /** What the client does not read in time waits here, in the handler, and not in memory. */
+  /** A stream that goes on until the client, or the end of berthd, ends it. */
   serverStream<Request, Response>(
     name: string,
     handler: ServerStreamHandler<Request, Response>,
   ): handleServerStreamingCall<Request, Response> {
+    return this.#stream(name, handler, [this.#ending.signal]);
+  }
+
+  /** A stream with an end of its own, which berthd waits for as for any call: cut short it must not look whole. */
+  download<Request, Response>(name: string, handler: ServerStreamHandler<Request, Response>): handleServerStreamingCall<Request, Response> {
+    return this.#stream(name, handler, []);
+  }
+
+  /** What the client does not read in time waits here, in the handler, and not in memory. */
+  #stream<Request, Response>(
+    name: string,
+    handler: ServerStreamHandler<Request, Response>,
+    endings: readonly AbortSignal[],
+  ): handleServerStreamingCall<Request, Response> {
     return (call) => {
       const send = async (engine: Engine, context: CallContext): Promise<void> => {
-        const signal = AbortSignal.any([context.signal, this.#ending.signal]);
+        const signal = AbortSignal.any([context.signal, ...endings]);
         const responses = handler(engine, call.request, { signal })[Symbol.asyncIterator]();
-        let next = responses.next();
-        // Tells the client, before anything has happened, that from now on it misses nothing.
-        call.sendMetadata(new Metadata());
-        for (let { done, value } = await next; done !== true; { done, value } = await next) {
-          // Who has gone away reads nothing more, and that is the end of it.
-          if (!call.write(value)) await once(call, "drain", { signal }).catch(() => {});
-          if (signal.aborted) return;
-          next = responses.next();
+        try {
+          let next = responses.next();
+          // Tells the client, before anything has happened, that from now on it misses nothing.
+          call.sendMetadata(new Metadata());
+          for (let { done, value } = await next; done !== true; { done, value } = await next) {
+            // Who has gone away reads nothing more, and that is the end of it.
+            if (!call.write(value)) await once(call, "drain", { signal }).catch(() => {});
+            if (signal.aborted) return;
+            next = responses.next();
+          }
+        } finally {
+          // The handler lets go of what it holds, also when it was not asked to its end.
+          await responses.return?.();
         }
       };
       void this.#run(name, call, send).then(

@@ -16,7 +16,8 @@ export function findImage(images: readonly ImageRecord[], text: string): ImageRe
   return matches.length === 1 ? matches[0] : undefined;
 }
 
-function findNamed(images: readonly ImageRecord[], text: string): ImageRecord | undefined {
+/** By name or by digest. */
+export function findNamed(images: readonly ImageRecord[], text: string): ImageRecord | undefined {
   let name: string;
   let repoDigest: string;
   try {

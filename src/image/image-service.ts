@@ -10,20 +10,23 @@ import type { Store } from "../store/store.ts";
 import { AbortableCalls } from "./abortable-calls.ts";
 import type { BuildPlace, BuiltImage } from "./build-image.ts";
 import { ContentStore } from "./content/content-store.ts";
-import { findImage } from "./find-image.ts";
+import { findImage, findNamed } from "./find-image.ts";
 import { ImageTable, keysOf } from "./image-table.ts";
 import { Leases } from "./leases.ts";
 import { archivesFolder, loadArchive } from "./load-archive.ts";
 import { mountpointOf } from "./mountpoint.ts";
+import { withNames, withoutName } from "./names.ts";
 import { pullImage } from "./pull-image.ts";
 import type { ImageRecord } from "./records.ts";
 import { parseReference, repository, taggedName } from "./reference.ts";
 import type { RegistryAuth } from "./registry/credentials.ts";
+import { type ArchiveFormat, type ImageToSave, saveArchive } from "./save-archive.ts";
 import { SnapshotStore } from "./snapshot/snapshot-store.ts";
 
 export type { ImageRecord } from "./records.ts";
 export type { RegistryAuth } from "./registry/credentials.ts";
 export { isRegistryUnavailable } from "./registry/failures.ts";
+export { ARCHIVE_FORMATS } from "./save-archive.ts";
 
 export interface ImageOptions {
   readonly root: string;
@@ -93,12 +96,29 @@ export class ImageService {
   /** @param tarPath below --root */
   async loadArchive(tarPath: string, signal: AbortSignal = new AbortController().signal): Promise<ImageRecord[]> {
     return await this.#build(signal, async (place) => {
-      const records: ImageRecord[] = [];
+      // A layout has an entry for each name of an image.
+      const records = new Map<string, ImageRecord>();
       for (const { image, references } of await loadArchive(tarPath, this.#options.root, this.#options.helper, place)) {
-        records.push(await this.#add(image, references, []));
+        records.set(image.id, await this.#add(image, references, []));
       }
-      return records;
+      return [...records.values()];
     });
+  }
+
+  /**
+   * One archive of several images. What was named by its name has that name in it, what was named otherwise has none.
+   *
+   * @throws AgentError not-found, or failed-precondition when a packed layer is not here, both before the first piece
+   */
+  async *save(texts: readonly string[], format: ArchiveFormat, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+    const lease = this.#leases.open();
+    try {
+      yield* saveArchive(this.#toSave(texts), format, { content: this.#content, lease, images: this.list() }, signal);
+    } finally {
+      lease.release();
+      // An image may have been removed meanwhile.
+      await this.collectGarbage();
+    }
   }
 
   list(): ImageRecord[] {
@@ -118,6 +138,36 @@ export class ImageService {
     return image;
   }
 
+  /** @param target is taken from the image that had it @throws AgentError not-found, invalid-argument */
+  async tag(source: string, target: string): Promise<ImageRecord> {
+    return await during(`tag image ${source}`, async () => {
+      const reference = parseReference(target);
+      if (reference.digest !== "") throw new AgentError("invalid-argument", `${target} has a digest, which can't be given`);
+      return await this.#changing(async () => await this.#name(this.#require(source), [taggedName(reference)], []));
+    });
+  }
+
+  /**
+   * Takes one name away, and the image with its last one.
+   *
+   * @param keepLast leaves a last name as it is
+   * @throws AgentError not-found
+   */
+  async untag(text: string, keepLast: boolean): Promise<{ image: ImageRecord; wasLast: boolean }> {
+    return await during(`untag image ${text}`, async () => {
+      const untagged = await this.#changing(async () => {
+        const image = findNamed(this.list(), text);
+        if (image === undefined) throw new AgentError("not-found", "no image has this name");
+        const left = withoutName(image, parseReference(text));
+        const wasLast = left.references.length === 0 && left.repoDigests.length === 0;
+        if (!wasLast || !keepLast) await this.#options.store.commit(this.#images.put({ ...image, ...left, removed: wasLast }));
+        return { image, wasLast };
+      });
+      if (untagged.wasLast && !keepLast) await this.#clearAway(untagged.image);
+      return untagged;
+    });
+  }
+
   /** Takes all names of the image away. What containers use of it stays until they are gone. A missing image is success. */
   async remove(text: string): Promise<void> {
     await during(`remove image ${text}`, async () => {
@@ -127,10 +177,7 @@ export class ImageService {
           await this.#options.store.commit(this.#images.put({ ...found, references: [], repoDigests: [], removed: true }));
         return found;
       });
-      if (image === undefined) return;
-      const failures = await this.#collect();
-      // What is left of others is told in the log, and tried again with the next removal.
-      for (const key of keysOf(image)) if (failures.has(key)) throw failures.get(key);
+      if (image !== undefined) await this.#clearAway(image);
     });
   }
 
@@ -179,6 +226,30 @@ export class ImageService {
     );
   }
 
+  async #clearAway(image: ImageRecord): Promise<void> {
+    const failures = await this.#collect();
+    // What is left of others is told in the log, and tried again with the next removal.
+    for (const key of keysOf(image)) if (failures.has(key)) throw failures.get(key);
+  }
+
+  #require(text: string): ImageRecord {
+    const image = this.find(text);
+    if (image === undefined) throw new AgentError("not-found", `image ${JSON.stringify(text.slice(0, 512))} is not on this node`);
+    return image;
+  }
+
+  #toSave(texts: readonly string[]): ImageToSave[] {
+    const chosen = new Map<string, { image: ImageRecord; names: string[] }>();
+    for (const text of texts) {
+      const image = this.#require(text);
+      const entry = chosen.get(image.id) ?? { image, names: [] };
+      chosen.set(image.id, entry);
+      const name = findNamed([image], text) === undefined ? "" : taggedName(parseReference(text));
+      if (image.references.includes(name)) entry.names = [...new Set([...entry.names, name])];
+    }
+    return [...chosen.values()];
+  }
+
   async #changing<T>(work: () => Promise<T>): Promise<T> {
     return await this.#lock.run("names", work);
   }
@@ -197,26 +268,29 @@ export class ImageService {
     }
   }
 
-  /** Adds names to an image; a name is taken from the image that had it. */
   async #add(image: BuiltImage, references: readonly string[], repoDigests: readonly string[]): Promise<ImageRecord> {
     return await this.#changing(async () => {
       const before = this.#images.get(image.id);
-      const others = this.list().filter((other) => other.id !== image.id && other.references.some((name) => references.includes(name)));
-      const record: ImageRecord = {
-        ...image,
-        references: union(before?.references ?? [], references),
-        repoDigests: union(before?.repoDigests ?? [], repoDigests),
-        createdAtNanos: before?.createdAtNanos ?? this.#options.clock.nowNanos(),
-        pinned: before?.pinned ?? false,
-        removed: false,
-      };
-      const moved = others.map((other) =>
-        this.#images.put({ ...other, references: other.references.filter((name) => !references.includes(name)) }),
+      const createdAtNanos = before?.createdAtNanos ?? this.#options.clock.nowNanos();
+      const names = { references: before?.references ?? [], repoDigests: before?.repoDigests ?? [] };
+      return await this.#name(
+        { ...image, ...names, createdAtNanos, pinned: before?.pinned ?? false, removed: false },
+        references,
+        repoDigests,
       );
-      await this.#options.store.commit(this.#images.put(record), ...moved);
-      this.#gone.delete(image.id);
-      return record;
     });
+  }
+
+  /** Adds names to an image; a name is taken from the image that had it. */
+  async #name(image: ImageRecord, references: readonly string[], repoDigests: readonly string[]): Promise<ImageRecord> {
+    const record: ImageRecord = { ...image, ...withNames(image, references, repoDigests) };
+    const others = this.list().filter((other) => other.id !== image.id && other.references.some((name) => references.includes(name)));
+    const moved = others.map((other) =>
+      this.#images.put({ ...other, references: other.references.filter((name) => !references.includes(name)) }),
+    );
+    await this.#options.store.commit(this.#images.put(record), ...moved);
+    this.#gone.delete(image.id);
+    return record;
   }
 
   /**
@@ -261,5 +335,3 @@ export class ImageService {
     }
   }
 }
-
-const union = (a: readonly string[], b: readonly string[]): string[] => [...new Set([...a, ...b])].filter((each) => each !== "");

@@ -4,6 +4,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test from "ava";
+import { berthOf, type Outcome } from "../lib/berth.ts";
 import { busyboxImage } from "../lib/busybox-image.ts";
 import { demoImage, programs, TestNode } from "../lib/node.ts";
 import { descriptorOf, jsonBlob, OCI_CONFIG, type TestImage } from "../lib/oci-image.ts";
@@ -11,29 +12,7 @@ import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t));
 
-interface Outcome {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-const environment = () => ({ ...process.env, BERTH_SOCKET: node().socket, BERTH_LOG_ROOT: node().logs });
-
-async function berth(...args: string[]): Promise<Outcome> {
-  try {
-    const { stdout, stderr } = await promisify(execFile)(join(programs, "berth"), args, { env: environment(), timeout: 60_000 });
-    return { code: 0, stdout, stderr };
-  } catch (failure) {
-    const { code, stdout, stderr } = failure as { code: number; stdout: string; stderr: string };
-    return { code, stdout, stderr };
-  }
-}
-
-async function succeeds(...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await berth(...args);
-  if (code !== 0) throw new Error(`berth ${args.join(" ")}: exit code ${code}: ${stderr}`);
-  return stdout;
-}
+const { environment, berth, succeeds } = berthOf(node);
 
 /** A command that goes on until it is interrupted. */
 class Running {

@@ -31,9 +31,9 @@ export class FakeRegistry {
     return registry;
   }
 
-  add(repository: string, tag: string, image: TestImage): void {
+  add(repository: string, tag: string, image: TestImage, manifestType = OCI_MANIFEST): void {
     for (const blob of [image.config, ...image.layers]) this.put(`/v2/${repository}/blobs/${blob.digest}`, blob.bytes);
-    for (const name of [tag, image.manifest.digest]) this.put(`/v2/${repository}/manifests/${name}`, image.manifest.bytes, OCI_MANIFEST);
+    for (const name of [tag, image.manifest.digest]) this.put(`/v2/${repository}/manifests/${name}`, image.manifest.bytes, manifestType);
   }
 
   put(path: string, bytes: Buffer, mediaType = "application/octet-stream"): void {

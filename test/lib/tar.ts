@@ -74,3 +74,15 @@ function header(entry: TarEntry, sizeBytes: number, kind = kindOf(entry)): Buffe
   );
   return block;
 }
+
+/** The regular files of an archive. */
+export function readTar(archive: Buffer): Map<string, Buffer> {
+  const files = new Map<string, Buffer>();
+  const text = (start: number, length: number): string => archive.toString("utf8", start, start + length).replace(/\0.*$/s, "");
+  for (let at = 0; at + BLOCK_BYTES <= archive.length && archive[at] !== 0; ) {
+    const size = Number.parseInt(text(at + 124, 12), 8);
+    if (text(at + 156, 1) === "0") files.set(text(at, 100), archive.subarray(at + BLOCK_BYTES, at + BLOCK_BYTES + size));
+    at += BLOCK_BYTES * (1 + Math.ceil(size / BLOCK_BYTES));
+  }
+  return files;
+}

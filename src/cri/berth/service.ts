@@ -4,11 +4,17 @@ import type { BerthServer } from "../../generated/berth/v1/berth.ts";
 import type { Edge } from "../edge.ts";
 import { events } from "./events.ts";
 import { loadImage } from "./load-image.ts";
+import { saveImage } from "./save-image.ts";
+import { tagImage } from "./tag-image.ts";
 import { timeline } from "./timeline.ts";
+import { untagImage } from "./untag-image.ts";
 
 export function berthService(edge: Edge): UntypedServiceImplementation {
   return {
     loadImage: edge.clientStream("LoadImage", loadImage),
+    saveImage: edge.download("SaveImage", saveImage),
+    tagImage: edge.unary("TagImage", tagImage),
+    untagImage: edge.unary("UntagImage", untagImage),
     events: edge.serverStream("Events", events),
     timeline: edge.unary("Timeline", timeline),
   } satisfies Partial<BerthServer>;

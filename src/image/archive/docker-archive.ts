@@ -1,18 +1,13 @@
 // Archives as `docker save` has long written them: manifest.json, configs, and layers as tars.
 import { AgentError } from "../../base/errors.ts";
-import { Compression } from "../../generated/berth/native/helper.ts";
 import { type BuildPlace, buildImage } from "../build-image.ts";
 import { isObject } from "../image-config.ts";
 import type { Descriptor, Manifest } from "../registry/manifest.ts";
-import { type ArchiveFolder, compressionOf } from "./archive-folder.ts";
+import type { ArchiveFolder } from "./archive-folder.ts";
+import { layerTypeOf } from "./layer-type.ts";
 import { type Loaded, MAX_IMAGES, tagsOf } from "./loaded.ts";
 
 const MAX_LAYERS = 500;
-const LAYER_TYPE: Readonly<Partial<Record<Compression, string>>> = {
-  [Compression.COMPRESSION_NONE]: "application/vnd.oci.image.layer.v1.tar",
-  [Compression.COMPRESSION_GZIP]: "application/vnd.oci.image.layer.v1.tar+gzip",
-  [Compression.COMPRESSION_ZSTD]: "application/vnd.oci.image.layer.v1.tar+zstd",
-};
 
 const refuse = (why: string): AgentError => new AgentError("invalid-argument", `load archive: ${why}`);
 
@@ -38,7 +33,7 @@ export async function loadDocker(archive: ArchiveFolder, place: BuildPlace): Pro
 
 /** `docker save` writes layers plain, other writers pack them. */
 async function layer(archive: ArchiveFolder, name: string, place: BuildPlace): Promise<Descriptor> {
-  const mediaType = LAYER_TYPE[await compressionOf(await archive.path(name))] ?? "";
+  const mediaType = await layerTypeOf(await archive.path(name));
   return { mediaType, ...(await adopt(archive, name, place)) };
 }
 

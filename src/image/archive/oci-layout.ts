@@ -8,11 +8,11 @@ import { choosePlatform, isOtherPlatform } from "../registry/platform.ts";
 import type { ArchiveFolder } from "./archive-folder.ts";
 import { type Loaded, MAX_IMAGES, tagsOf } from "./loaded.ts";
 
-const OCI_REF = "org.opencontainers.image.ref.name";
-const CONTAINERD_REF = "io.containerd.image.name";
+export const OCI_REF = "org.opencontainers.image.ref.name";
+export const CONTAINERD_REF = "io.containerd.image.name";
 
 const refuse = (why: string): AgentError => new AgentError("invalid-argument", `load archive: ${why}`);
-const blobName = (digest: string): string => `blobs/sha256/${digest.slice("sha256:".length)}`;
+export const blobName = (digest: string): string => `blobs/sha256/${digest.slice("sha256:".length)}`;
 
 export async function loadLayout(archive: ArchiveFolder, place: BuildPlace): Promise<Loaded[]> {
   const { manifests } = parseJsonObject(await archive.bytes("index.json"), "index.json");

@@ -70,6 +70,11 @@ export class ContentStore {
     return await readBoundedFile(this.path(digest), maxBytes);
   }
 
+  /** Of a blob that is here, all of it; undefined when it is not. */
+  async sizeOf(digest: string): Promise<number | undefined> {
+    return (await this.#has(digest)) ? Number(this.#records.get(digest)?.sizeBytes) : undefined;
+  }
+
   /** @param needed asked at the last moment: who holds a blob before `ensure` keeps it */
   async remove(digest: string, needed: () => boolean): Promise<void> {
     await this.#lock.run(digest, async () => {

@@ -1,4 +1,4 @@
-import { stat } from "node:fs/promises";
+import { readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { status } from "@grpc/grpc-js";
@@ -64,6 +64,9 @@ test("a terminal is not offered, and bad usage ends with 2 in one line", async (
     ["logs", "--since", "yesterday", "web"],
     ["stats", "--once", "-w"],
     ["completion", "fish"],
+    ["save"],
+    ["save", "--format", "zip", "x"],
+    ["tag", "x"],
   ]) {
     const { code, stderr } = await node.berth(args);
     t.is(code, 2, args.join(" "));
@@ -74,7 +77,7 @@ test("a terminal is not offered, and bad usage ends with 2 in one line", async (
 
 test("each command has help with an example", async (t) => {
   const node = await FakeNode.start(t);
-  for (const name of "run pods ps images pull load logs exec stats stop rm timeline version rmi inspect events history completion".split(
+  for (const name of "run pods ps images pull load logs exec stats stop rm timeline version rmi inspect events history completion save tag".split(
     " ",
   )) {
     const { code, stdout } = await node.berth([name, "--help"]);
@@ -132,6 +135,47 @@ test("a node that refuses an archive half way is told at once", async (t) => {
 test("an archive that can't be read is the failure that is told", async (t) => {
   const node = await FakeNode.start(t);
   t.regex((await node.berth(["load", "/nowhere/x.tar"])).stderr, /^berth: ENOENT.*\/nowhere\/x\.tar/);
+});
+
+test("an archive goes to standard output, or to a file that is there when all of it is", async (t) => {
+  const node = await FakeNode.start(t);
+  t.deepEqual(await node.berth(["save", "a.example/web:1"]), { code: 0, stdout: "an archive", stderr: "" });
+  const file = join(node.folder, "web.tar");
+  t.deepEqual(await node.berth(["save", "--format", "oci-archive", "-o", file, "a", "b"]), { code: 0, stdout: "", stderr: "" });
+  t.is(await readFile(file, "utf8"), "an archive");
+  t.deepEqual(
+    node.calls.filter((call) => call !== "SaveImage cancelled"),
+    ["SaveImage a.example/web:1 docker-archive", "SaveImage a,b oci-archive"],
+  );
+  node.failures.set("SaveImage", { code: status.FAILED_PRECONDITION, details: "save image: a layer is gone" });
+  await writeFile(file, "the old one");
+  t.deepEqual(await node.berth(["save", "-o", file, "a"]), { code: 1, stdout: "", stderr: "berth: save image: a layer is gone\n" });
+  t.is(await readFile(file, "utf8"), "the old one");
+  t.deepEqual(
+    (await readdir(node.folder)).filter((name) => name.includes("tar")),
+    ["web.tar"],
+  );
+});
+
+test("an archive is not written to a terminal", async (t) => {
+  const node = await FakeNode.start(t);
+  node.isTerminal = true;
+  t.like(await node.berth(["save", "x"]), {
+    code: 2,
+    stderr: "berth: standard output is a terminal: give -o FILE, or pipe the archive on\n",
+  });
+  t.deepEqual(node.calls, []);
+});
+
+test("an image is tagged by what it is found by", async (t) => {
+  const node = await FakeNode.start(t);
+  node.images.add("docker.io/library/web:latest");
+  for (const text of ["web", "5555"]) t.deepEqual(await node.berth(["tag", text, "shop/web:1"]), { code: 0, stdout: "", stderr: "" });
+  t.is((await node.berth(["tag", "nothing", "shop/web:1"])).code, 1);
+  t.deepEqual(
+    node.calls.filter((call) => call.startsWith("Tag")),
+    Array.from({ length: 2 }, () => `TagImage sha256:${"5".repeat(64)} shop/web:1`),
+  );
 });
 
 test("images and pulls are told with their names and ids", async (t) => {

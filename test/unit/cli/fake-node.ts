@@ -165,9 +165,10 @@ export class FakeNode {
   answerAll<Q, S>(
     name: string,
     work: (request: Q) => { readonly answers: readonly S[]; readonly ends: boolean },
+    words: (request: Q) => string = () => "",
   ): handleServerStreamingCall<Q, S> {
     return (call) => {
-      this.note(name);
+      this.note(`${name} ${words(call.request)}`.trim());
       const { answers, ends } = work(call.request);
       for (const answer of answers) call.write(answer);
       call.on("cancelled", () => this.note(`${name} cancelled`));

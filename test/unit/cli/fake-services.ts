@@ -107,6 +107,26 @@ export function berthService(node: FakeNode): BerthServer {
       });
       call.on("end", () => callback(null, { images: [{ id: "sha256:12", references: ["a.example/app:1"] }] }));
     },
+    saveImage: node.answerAll(
+      "SaveImage",
+      () => ({ answers: ["an ", "archive"].map((data) => ({ data: Buffer.from(data) })), ends: true }),
+      ({ images, format }) => `${images.join(",")} ${format}`,
+    ),
+    tagImage: node.answer(
+      "TagImage",
+      ({ source }) => ({ id: source }),
+      ({ source, target }) => `${source} ${target}`,
+    ),
+    untagImage: node.answer(
+      "UntagImage",
+      ({ name, keepLast }) => {
+        const [{ id = "", repoTags = [] } = {}] = imagesOf(node, name);
+        const wasLast = [...node.images].every((other) => repoTags.includes(other) || node.imageIds.get(other) !== id);
+        if (!wasLast || !keepLast) for (const tag of repoTags) node.images.delete(tag);
+        return { id, wasLast };
+      },
+      ({ name, keepLast }) => `${name} ${keepLast}`,
+    ),
     events: node.answerAll("Events", ({ cursor, follow }) => {
       const from = node.events.findIndex((event) => event.cursor === cursor) + 1;
       return { answers: node.events.slice(from), ends: !follow };

@@ -18,16 +18,33 @@ async function nodeWithImages(t: Parameters<typeof FakeNode.start>[0]): Promise<
   return node;
 }
 
-const removals = (node: FakeNode): string[] => node.calls.filter((call) => call.startsWith("RemoveImage"));
+const removals = (node: FakeNode): string[] => node.calls.filter((call) => /^(RemoveImage|UntagImage)/.test(call)).sort();
 
 test("images are removed by name, by short name, by id and by the beginning of an id", async (t) => {
   const node = await nodeWithImages(t);
   t.deepEqual(await node.berth(["rmi", "busybox", "11", id("3")]), { code: 0, stdout: `busybox\n11\n${id("3")}\n`, stderr: "" });
-  t.deepEqual(
-    removals(node).sort(),
-    ["1", "2", "3"].map((digit) => `RemoveImage ${id(digit)}`),
-  );
+  t.deepEqual(removals(node), [`RemoveImage ${id("1")}`, `RemoveImage ${id("3")}`, "UntagImage busybox false"]);
   t.is(node.images.size, 0);
+});
+
+test("by its name an image loses that name, and with --all the others too", async (t) => {
+  const node = await nodeWithImages(t);
+  t.is((await node.berth(["rmi", "a.example/web:1"])).code, 0);
+  t.is((await node.berth(["rmi", "--all", "a.example/job:1"])).code, 0);
+  t.deepEqual(removals(node), [`RemoveImage ${id("3")}`, "UntagImage a.example/web:1 false"]);
+});
+
+test("a name that is not the last goes from an image that containers use", async (t) => {
+  const node = await nodeWithImages(t);
+  node.images.add("a.example/web:2");
+  node.imageIds.set("a.example/web:2", id("1"));
+  node.addContainer(node.addPod("shop"), "web", { imageId: id("1") });
+  t.is((await node.berth(["rmi", "a.example/web:2"])).code, 0);
+  t.regex(
+    (await node.berth(["rmi", "a.example/web:1"])).stderr,
+    /^berth: remove image a\.example\/web:1: it is used by container shop\/web;/,
+  );
+  t.deepEqual([...node.images], ["a.example/web:1", "docker.io/library/busybox:latest", "a.example/job:1"]);
 });
 
 test("an image that containers use is removed only by force, and the others are nevertheless", async (t) => {
