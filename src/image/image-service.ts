@@ -205,6 +205,11 @@ export class ImageService {
     return { layersDir: this.#snapshots.folder, lowerDirs: image.layers.map((layer) => this.#snapshots.name(layer.chainId)).reverse() };
   }
 
+  /** Of the file system with images and writable layers. */
+  get mountpoint(): string {
+    return this.#mountpoint;
+  }
+
   /** From the records, not from a walk. */
   async fileSystemUsage(): Promise<FileSystemUsage> {
     let [usedBytes, inodesUsed] = [0n, 0n];

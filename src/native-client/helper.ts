@@ -7,6 +7,7 @@ import {
   type DetachEndpoint,
   type EnsureNetwork,
   type EnsureNetworkResult,
+  type GetUsage,
   type HelperHelloResult,
   type KillCgroup,
   type KillProcess,
@@ -17,8 +18,7 @@ import {
   type UnpackLayer,
   type UnpackLayerResult,
   type UpdateCgroup,
-  type Usage,
-  type UsageTarget,
+  type UsageResult,
 } from "../generated/berth/native/helper.ts";
 import { type Codec, Connection } from "./connection.ts";
 import { resultOf } from "./result.ts";
@@ -52,7 +52,7 @@ export interface Helper {
   updateCgroup(request: UpdateCgroup): Promise<void>;
   killCgroup(request: KillCgroup): Promise<void>;
   removeCgroup(request: RemoveCgroup): Promise<void>;
-  getUsage(targets: UsageTarget[]): Promise<Usage[]>;
+  getUsage(request: GetUsage): Promise<UsageResult>;
   unpackLayer(request: UnpackLayer): Promise<UnpackLayerResult>;
   removeTree(path: string): Promise<void>;
   killProcess(request: KillProcess): Promise<void>;
@@ -85,8 +85,7 @@ export class HelperClient implements Helper {
   // Time depends on the size of what is unpacked or removed; the helper bounds both.
   removeTree = (path: string) => this.#done({ $case: "removeTree", value: { path } }, 0);
   unpackLayer = (value: UnpackLayer) => this.#call({ $case: "unpackLayer", value }, (result) => resultOf(result, "unpackLayer"), 0);
-  getUsage = async (targets: UsageTarget[]) =>
-    (await this.#call({ $case: "getUsage", value: { targets } }, (result) => resultOf(result, "usage"))).usages;
+  getUsage = (value: GetUsage) => this.#call({ $case: "getUsage", value }, (result) => resultOf(result, "usage"));
 
   close(): void {
     this.#closed = true;

@@ -1,46 +1,28 @@
-// What pods and containers use, read by the helper from the kernel in one question, never by a walk and never by polling.
+// What pods and containers use, read by the helper from the kernel in one question, never by a walk and never by polling. What
+// writable layers take of the disk comes with it: the helper measures that in the background, and says what it knows.
+import { dirname, join } from "node:path";
 import type { ContainerRecord } from "../container/records.ts";
-import type { InterfaceUsage, MemoryUsage, Usage, UsageTarget } from "../generated/berth/native/helper.ts";
+import type { CpuUsage, LayerTarget, LayerUsage, Usage, UsageTarget } from "../generated/berth/native/helper.ts";
 import type { Helper } from "../native-client/helper.ts";
 import type { NetworkService } from "../network/network-service.ts";
 import type { SandboxRecord } from "../sandbox/records.ts";
+import { CpuRates } from "./cpu-rates.ts";
 
-export interface MeasuredUsage {
-  readonly timestampNanos: bigint;
-  readonly cpuNanos: bigint;
-  /** billionths of a core since the question before this one; undefined at the first */
+/** What the kernel does not say is undefined; shapes and units: proto/berth/native/helper.proto. */
+export interface MeasuredUsage extends Usage {
+  readonly cpu: CpuUsage;
+  /** billionths of a core since an earlier question; undefined at the first */
   readonly nanoCores: bigint | undefined;
-  readonly memory: MemoryUsage;
-  readonly processes: bigint;
-  /** of a pod with an address; as the pod sees it */
-  readonly network: InterfaceUsage | undefined;
+  /** of a container; undefined until it was measured */
+  readonly writableLayer: LayerUsage | undefined;
 }
 
-interface Sample {
-  readonly timestampNanos: bigint;
-  readonly cpuNanos: bigint;
-}
-
-const NO_MEMORY: MemoryUsage = {
-  usageBytes: 0n,
-  workingSetBytes: 0n,
-  rssBytes: 0n,
-  pageFaults: 0n,
-  majorPageFaults: 0n,
-  limitBytes: 0n,
-  swapBytes: 0n,
-  oomKills: 0n,
-};
-
-// Two questions that close together would give a rate of noise; the earlier sample is kept then.
-const SHORTEST_WINDOW_NANOS = 100_000_000n;
-// Of objects that are gone; a node has far fewer that live.
-const MAX_SAMPLES = 20_000;
+const NO_CPU: CpuUsage = { usageNanos: 0n, throttledPeriods: 0n, throttledNanos: 0n, periods: 0n, pressure: undefined };
 
 export class UsageService {
   readonly #helper: Helper;
   readonly #network: NetworkService;
-  #samples = new Map<string, Sample>();
+  readonly #rates = new CpuRates();
 
   constructor(helper: Helper, network: NetworkService) {
     this.#helper = helper;
@@ -49,7 +31,7 @@ export class UsageService {
 
   /** By container id; one without a cgroup is left out. */
   async ofContainers(containers: readonly ContainerRecord[]): Promise<ReadonlyMap<string, MeasuredUsage>> {
-    return await this.#read(containers.map(containerTarget));
+    return await this.#read(containers.map(containerTarget), containers);
   }
 
   /** Of pods and containers, by id. */
@@ -59,33 +41,25 @@ export class UsageService {
       cgroupPath: sandbox.cgroupPath,
       hostInterface: this.#network.endpoint(sandbox.id)?.hostInterface ?? "",
     }));
-    return await this.#read([...pods, ...containers.map(containerTarget)]);
+    return await this.#read([...pods, ...containers.map(containerTarget)], containers);
   }
 
-  async #read(targets: UsageTarget[]): Promise<ReadonlyMap<string, MeasuredUsage>> {
+  /** Of containers that run or not; without those that were not measured yet. */
+  async writableLayers(containers: readonly ContainerRecord[]): Promise<readonly LayerUsage[]> {
+    if (containers.length === 0) return [];
+    return (await this.#helper.getUsage({ targets: [], layers: containers.map(layerTarget) })).layers;
+  }
+
+  async #read(targets: UsageTarget[], containers: readonly ContainerRecord[]): Promise<ReadonlyMap<string, MeasuredUsage>> {
     if (targets.length === 0) return new Map();
-    const usages = await this.#helper.getUsage(targets);
-    return new Map(usages.map((usage) => [usage.key, this.#measure(usage)]));
+    const { usages, layers } = await this.#helper.getUsage({ targets, layers: containers.map(layerTarget) });
+    const byKey = new Map(layers.map((layer) => [layer.key, layer]));
+    return new Map(usages.map((usage) => [usage.key, this.#measured(usage, byKey.get(usage.key))]));
   }
 
-  #measure(usage: Usage): MeasuredUsage {
-    const sample: Sample = { timestampNanos: usage.timestampNanos, cpuNanos: usage.cpu?.usageNanos ?? 0n };
-    const before = this.#samples.get(usage.key);
-    const window = before === undefined ? 0n : sample.timestampNanos - before.timestampNanos;
-    const used = before === undefined ? 0n : sample.cpuNanos - before.cpuNanos;
-    if (before === undefined || window >= SHORTEST_WINDOW_NANOS) this.#keep(usage.key, sample);
-    return {
-      ...sample,
-      nanoCores: window > 0n && used >= 0n ? (used * 1_000_000_000n) / window : undefined,
-      memory: usage.memory ?? NO_MEMORY,
-      processes: usage.pids?.current ?? 0n,
-      network: usage.network,
-    };
-  }
-
-  #keep(key: string, sample: Sample): void {
-    if (this.#samples.size >= MAX_SAMPLES) this.#samples = new Map();
-    this.#samples.set(key, sample);
+  #measured(usage: Usage, writableLayer: LayerUsage | undefined): MeasuredUsage {
+    const cpu = usage.cpu ?? NO_CPU;
+    return { ...usage, cpu, nanoCores: this.#rates.rate(usage.key, usage.timestampNanos, cpu.usageNanos), writableLayer };
   }
 }
 
@@ -93,4 +67,11 @@ const containerTarget = (container: ContainerRecord): UsageTarget => ({
   key: container.id,
   cgroupPath: container.cgroupPath,
   hostInterface: "",
+});
+
+// In a pod that shares its PID namespace one container can write to another's root, so it is the pod that has to be still.
+const layerTarget = (container: ContainerRecord): LayerTarget => ({
+  key: container.id,
+  folder: join(container.writableDir, "upper"),
+  cgroupPath: dirname(container.cgroupPath),
 });

@@ -5,14 +5,19 @@
 
 mod detect;
 mod error;
+mod folder;
 mod kill;
 mod limits;
 mod path;
+mod pressure;
 mod tree;
 mod usage;
+mod usage_v1;
+mod usage_v2;
 
 pub use detect::{Cgroups, Hierarchy, Mode};
 pub use error::CgroupError;
 pub use limits::Limits;
 pub use path::CgroupPath;
-pub use usage::Usage;
+pub use pressure::{Pressure, Stall};
+pub use usage::{Cpu, Io, Memory, Pids, Pressures, Swap, Usage};

@@ -6,13 +6,12 @@ use crate::{
     host_ports,
     log::{self, Level},
     node::Node,
-    process, sandbox, unpack,
+    process, sandbox, unpack, usage,
 };
 use cgroup::{CgroupPath, Limits, Mode};
-use netlink::{Counters, HostPort, InterfaceName, Netlink, Prefix, Protocol};
+use netlink::{HostPort, InterfaceName, Netlink, Prefix, Protocol};
 use rustix::fs::{CWD, Mode as FileMode, OFlags, openat};
 use std::{
-    collections::HashMap,
     fs,
     os::fd::AsFd,
     os::unix::ffi::OsStrExt,
@@ -20,9 +19,8 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use wire::{
-    CgroupLimits, CgroupMode, CpuUsage, DetachEndpoint, EnsureNetwork, EnsureNetworkResult, HelperHelloResult,
-    InterfaceUsage, KillCgroup, MemoryUsage, PidsUsage, RemoveCgroup, RemoveNetwork, UpdateCgroup, Usage, UsageResult,
-    UsageTarget, helper_request::Call, helper_response::Result as CallResult,
+    CgroupLimits, CgroupMode, DetachEndpoint, EnsureNetwork, EnsureNetworkResult, HelperHelloResult, KillCgroup,
+    RemoveCgroup, RemoveNetwork, UpdateCgroup, helper_request::Call, helper_response::Result as CallResult,
 };
 
 const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
@@ -41,9 +39,7 @@ pub fn run(node: &Node, call: Option<Call>) -> Result<Option<CallResult>, Helper
         Call::UpdateCgroup(request) => update_cgroup(node, request).map(|()| None),
         Call::KillCgroup(request) => kill_cgroup(node, &request).map(|()| None),
         Call::RemoveCgroup(request) => remove_cgroup(node, &request).map(|()| None),
-        Call::GetUsage(request) => {
-            usage(node, request.targets).map(|usages| Some(CallResult::Usage(UsageResult { usages })))
-        }
+        Call::GetUsage(request) => usage::get(node, request).map(|result| Some(CallResult::Usage(result))),
         Call::UnpackLayer(request) => {
             unpack::unpack_layer(node, &request).map(|result| Some(CallResult::UnpackLayer(result)))
         }
@@ -177,47 +173,6 @@ fn remove_cgroup(node: &Node, request: &RemoveCgroup) -> Result<(), HelperError>
         });
     }
     Ok(node.cgroups.remove_if_empty(&parent)?)
-}
-
-fn usage(node: &Node, targets: Vec<UsageTarget>) -> Result<Vec<Usage>, HelperError> {
-    let wants_network = targets.iter().any(|target| !target.host_interface.is_empty());
-    let counters = if wants_network { netlink::read_counters()? } else { HashMap::new() };
-    let mut usages = Vec::with_capacity(targets.len());
-    for target in targets {
-        let Some(used) = node.cgroups.usage(&CgroupPath::parse(&target.cgroup_path)?) else { continue };
-        usages.push(Usage {
-            key: target.key,
-            timestamp_nanos: now_nanos(),
-            cpu: Some(CpuUsage {
-                usage_nanos: used.cpu_nanos,
-                throttled_periods: used.throttled_periods,
-                throttled_nanos: used.throttled_nanos,
-            }),
-            memory: Some(MemoryUsage {
-                usage_bytes: used.memory_bytes,
-                working_set_bytes: used.working_set_bytes,
-                rss_bytes: used.rss_bytes,
-                page_faults: used.page_faults,
-                major_page_faults: used.major_page_faults,
-                limit_bytes: used.memory_limit_bytes,
-                swap_bytes: used.swap_bytes,
-                oom_kills: used.oom_kills,
-            }),
-            pids: Some(PidsUsage { current: used.pids, limit: used.pids_limit }),
-            network: counters.get(&target.host_interface).map(|seen| from_the_pod(*seen)),
-        });
-    }
-    Ok(usages)
-}
-
-/// What the node's end sends, the pod receives.
-fn from_the_pod(seen: Counters) -> InterfaceUsage {
-    InterfaceUsage {
-        rx_bytes: seen.tx_bytes,
-        rx_errors: seen.tx_errors,
-        tx_bytes: seen.rx_bytes,
-        tx_errors: seen.rx_errors,
-    }
 }
 
 pub fn now_nanos() -> i64 {

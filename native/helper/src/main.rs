@@ -8,6 +8,8 @@ mod confine;
 mod error;
 mod filter;
 mod host_ports;
+mod layer_scanner;
+mod layer_usage;
 mod log;
 mod node;
 mod pool;
@@ -18,6 +20,7 @@ mod server;
 mod shim_process;
 mod state_mount;
 mod unpack;
+mod usage;
 
 use arguments::Arguments;
 use std::process::ExitCode;

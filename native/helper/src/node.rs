@@ -1,6 +1,6 @@
 //! What the calls share: facts about this node, and where things are.
 
-use crate::{arguments::Options, error::HelperError};
+use crate::{arguments::Options, error::HelperError, layer_usage::LayerUsage};
 use cgroup::{CgroupPath, Cgroups};
 use std::{
     fs,
@@ -10,11 +10,16 @@ use std::{
 pub struct Node {
     pub options: Options,
     pub cgroups: Cgroups,
+    pub layers: LayerUsage,
 }
 
 impl Node {
     pub fn new(options: Options) -> Result<Self, HelperError> {
-        Ok(Self { options, cgroups: Cgroups::detect()? })
+        let cgroups = Cgroups::detect()?;
+        let counted = cgroups.clone();
+        let layers = LayerUsage::start(Box::new(move |pod| counted.cpu_nanos(pod)))
+            .map_err(|source| HelperError::io("start thread", source))?;
+        Ok(Self { options, cgroups, layers })
     }
 
     /// A path from outside that must be strictly below one of our folders.

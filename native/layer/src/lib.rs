@@ -2,6 +2,8 @@
 //! path is resolved relative to that folder's descriptor, so that neither a name nor a link leads out.
 
 mod error;
+mod level;
+mod measure;
 mod opaque;
 mod path;
 mod remove;
@@ -10,6 +12,7 @@ mod unpack;
 mod write;
 
 pub use error::LayerError;
+pub use measure::{Measurement, Size};
 pub use opaque::mark_opaque;
 pub use remove::remove_tree;
 pub use stream::Compression;

@@ -1,21 +1,19 @@
-//! Removing a folder with all that is in it, by descriptors: a link is removed, never followed. How deep a tree goes is its
-//! maker's choice, so neither the stack nor the open descriptors grow with it.
+//! Removing a folder with all that is in it, by descriptors: a link is removed, never followed.
 
-use crate::LayerError;
+use crate::{
+    LayerError,
+    level::{Level, MAX_KNOWN_LEVELS, MAX_OPEN_LEVELS},
+};
 use rustix::{
-    fs::{AtFlags, Dir, FileType, Mode, OFlags, ResolveFlags, fstat, openat2, unlinkat},
+    fs::{AtFlags, FileType, unlinkat},
     io::Errno,
 };
 use std::{
     collections::VecDeque,
-    os::fd::{BorrowedFd, OwnedFd},
+    os::fd::BorrowedFd,
     time::{Duration, Instant},
 };
 
-// A descriptor and a buffer each. Levels above them are closed, and opened again as ".." on the way back.
-const MAX_OPEN_LEVELS: usize = 32;
-// What is known of closed levels, 24 bytes each. Those above are found again from the top.
-const MAX_KNOWN_LEVELS: usize = 1 << 20;
 const LONGEST_REMOVAL: Duration = Duration::from_secs(600);
 
 /// Removes `name` in `parent`, a folder or anything else; one that is not there is fine. Does not cross into another file system.
@@ -72,7 +70,7 @@ impl Removal<'_> {
                 if open.len() > MAX_OPEN_LEVELS
                     && let Some(oldest) = open.pop_front()
                 {
-                    closed.push_back(oldest.close().map_err(|errno| self.failed(errno))?);
+                    closed.push_back(oldest.close_before_last().map_err(|errno| self.failed(errno))?);
                 }
                 if closed.len() > MAX_KNOWN_LEVELS {
                     closed.pop_front();
@@ -101,13 +99,9 @@ impl Removal<'_> {
 
     /// Removes everything but folders, and gives the next folder.
     fn next_folder(&mut self, level: &mut Level) -> Result<Option<Vec<u8>>, LayerError> {
-        while let Some(entry) = level.entries.read() {
+        while let Some(entry) = level.next_entry() {
             let entry = entry.map_err(|errno| self.failed(errno))?;
-            level.before = std::mem::replace(&mut level.after, entry.offset());
             let name = entry.file_name();
-            if matches!(name.to_bytes(), b"." | b"..") {
-                continue;
-            }
             self.check_time()?;
             if entry.file_type() == FileType::Directory {
                 return Ok(Some(name.to_bytes().to_owned()));
@@ -144,62 +138,5 @@ impl Removal<'_> {
 
     fn failed(&self, errno: Errno) -> LayerError {
         LayerError::io("remove", self.name, errno)
-    }
-}
-
-struct Level {
-    /// Empty when it was come back to: what is above such a level is closed too, and finds it by reading.
-    name: Vec<u8>,
-    entries: Dir,
-    /// The places in the folder before and after the entry that was read last.
-    before: i64,
-    after: i64,
-}
-
-/// A level that is known but not open.
-struct Closed {
-    device: u64,
-    inode: u64,
-    before: i64,
-}
-
-const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY).union(OFlags::NOFOLLOW).union(OFlags::CLOEXEC);
-const HERE: ResolveFlags = ResolveFlags::NO_SYMLINKS.union(ResolveFlags::NO_XDEV);
-
-impl Level {
-    /// `None` when it is gone.
-    fn open(parent: BorrowedFd, name: &[u8]) -> Result<Option<Self>, Errno> {
-        match openat2(parent, name, FOLDER, Mode::empty(), HERE | ResolveFlags::BENEATH) {
-            Ok(folder) => Self::of(name.to_owned(), folder).map(Some),
-            Err(Errno::NOENT) => Ok(None),
-            Err(errno) => Err(errno),
-        }
-    }
-
-    fn of(name: Vec<u8>, folder: OwnedFd) -> Result<Self, Errno> {
-        Ok(Self { name, entries: Dir::new(folder)?, before: 0, after: 0 })
-    }
-
-    fn close(self) -> Result<Closed, Errno> {
-        let stat = fstat(self.fd()?)?;
-        Ok(Closed { device: stat.st_dev, inode: stat.st_ino, before: self.before })
-    }
-
-    /// The folder that `level` was found in; `None` when somebody has moved it since.
-    fn above(level: &Self, closed: &Closed) -> Result<Option<Self>, Errno> {
-        let folder = openat2(level.fd()?, "..", FOLDER, Mode::empty(), HERE)?;
-        let stat = fstat(&folder)?;
-        if (stat.st_dev, stat.st_ino) != (closed.device, closed.inode) {
-            return Ok(None);
-        }
-        let mut above = Self::of(Vec::new(), folder)?;
-        // Or a large folder would be read from its start again for each deep one in it.
-        above.entries.seek(closed.before)?;
-        (above.before, above.after) = (closed.before, closed.before);
-        Ok(Some(above))
-    }
-
-    fn fd(&self) -> Result<BorrowedFd<'_>, Errno> {
-        self.entries.fd()
     }
 }

@@ -1,17 +1,10 @@
-import { status } from "@grpc/grpc-js";
 import type { Command } from "commander";
-import {
-  ListPodSandboxStatsRequest,
-  type PodSandboxStats,
-  PodSandboxStatsFilter,
-  RuntimeServiceService as Runtime,
-} from "../../generated/cri/runtime/v1/api.ts";
+import { BerthService as Berth, type PodUsage } from "../../generated/berth/v1/berth.ts";
 import type { NodeClient } from "../client.ts";
-import { hasCode, UsageError } from "../failure.ts";
+import { UsageError } from "../failure.ts";
 import { findPod } from "../find.ts";
 import { Interrupts } from "../interrupts.ts";
-import { containerStatus, listPods } from "../inventory.ts";
-import { message } from "../message.ts";
+import { listPods } from "../inventory.ts";
 import { examples, type FormatOptions, formatOption, printRows } from "../options.ts";
 import type { Session } from "../session.ts";
 import { type StatsRow, statsRows } from "../stats-rows.ts";
@@ -36,9 +29,13 @@ const COLUMNS: readonly Column<StatsRow>[] = [
   { title: "CPU%", text: ({ cpuPercent }) => cpuPercent?.toFixed(1) ?? "-", right: true },
   { title: "MEMORY", text: ({ memoryBytes }) => bytesOrNone(memoryBytes), right: true },
   { title: "LIMIT", text: ({ limitBytes }) => bytesOrNone(limitBytes), right: true },
+  { title: "SWAP", text: ({ swapBytes }) => bytesOrNone(swapBytes), right: true },
   { title: "PIDS", text: ({ pids }) => (pids === null ? "-" : String(pids)), right: true },
   { title: "RX", text: ({ rxBytes }) => bytesOrNone(rxBytes), right: true },
   { title: "TX", text: ({ txBytes }) => bytesOrNone(txBytes), right: true },
+  { title: "READ", text: ({ readBytes }) => bytesOrNone(readBytes), right: true },
+  { title: "WRITTEN", text: ({ writtenBytes }) => bytesOrNone(writtenBytes), right: true },
+  { title: "LAYER", text: ({ layerBytes }) => bytesOrNone(layerBytes), right: true },
 ];
 
 export function addStats(program: Command, session: Session): Command {
@@ -58,10 +55,10 @@ async function printStats(session: Session, podText: string | undefined, options
   if (options.once && options.watch) throw new UsageError("--once asks once, and --watch again and again");
   const id = podText === undefined ? "" : findPod(podText, await listPods(node)).id;
   if (options.watch) return await watchStats(session, id, options);
-  const before = options.once === true ? undefined : await askStats(node, id);
+  const before = options.once === true ? undefined : await askUsage(node, id);
   if (before !== undefined && before.length > 0) await world.sleep(WINDOW_MS);
-  const now = await askStats(node, id);
-  await printRows(session, options, COLUMNS, statsRows(before, now, await memoryLimits(node, now)));
+  const now = await askUsage(node, id);
+  await printRows(session, options, COLUMNS, statsRows(before, now));
 }
 
 /** An interrupt is how it ends, and no failure. */
@@ -70,10 +67,10 @@ async function watchStats(session: Session, id: string, options: StatsOptions): 
   using interrupts = new Interrupts(world);
   const { first: ended } = interrupts;
   try {
-    let before = await askStats(node, id, ended);
+    let before = await askUsage(node, id, ended);
     for (await world.sleep(WINDOW_MS, ended); !ended.aborted; await world.sleep(PERIOD_MS, ended)) {
-      const now = await askStats(node, id, ended);
-      const rows = statsRows(before, now, await memoryLimits(node, now));
+      const now = await askUsage(node, id, ended);
+      const rows = statsRows(before, now);
       if (world.stdout.isTTY === true) await session.print(CLEAR_SCREEN);
       await printRows(session, options, COLUMNS, rows);
       before = now;
@@ -83,25 +80,6 @@ async function watchStats(session: Session, id: string, options: StatsOptions): 
   }
 }
 
-async function askStats(node: NodeClient, podId: string, signal?: AbortSignal): Promise<PodSandboxStats[]> {
-  const filter = message(PodSandboxStatsFilter, { id: podId });
-  return (await node.ask(Runtime.listPodSandboxStats, message(ListPodSandboxStatsRequest, { filter }), signal)).stats;
-}
-
-/** By container id; one that was removed meanwhile has none. */
-async function memoryLimits(node: NodeClient, stats: readonly PodSandboxStats[]): Promise<ReadonlyMap<string, bigint>> {
-  const ids = stats.flatMap(({ linux }) => (linux?.containers ?? []).map(({ attributes }) => attributes?.id ?? ""));
-  const limits = await Promise.all(
-    ids.map(async (id) => {
-      const limit = await containerStatus(node, id).then(
-        ({ resources }) => resources?.linux?.memoryLimitInBytes ?? 0n,
-        (failure: unknown) => {
-          if (hasCode(failure, status.NOT_FOUND)) return 0n;
-          throw failure;
-        },
-      );
-      return [id, limit] as const;
-    }),
-  );
-  return new Map(limits);
+async function askUsage(node: NodeClient, podSandboxId: string, signal?: AbortSignal): Promise<PodUsage[]> {
+  return (await node.ask(Berth.listUsage, { podSandboxId }, signal)).pods;
 }

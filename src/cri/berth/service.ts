@@ -3,6 +3,7 @@ import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { BerthServer } from "../../generated/berth/v1/berth.ts";
 import type { Edge } from "../edge.ts";
 import { events } from "./events.ts";
+import { listUsage } from "./list-usage.ts";
 import { loadImage } from "./load-image.ts";
 import { saveImage } from "./save-image.ts";
 import { tagImage } from "./tag-image.ts";
@@ -17,5 +18,6 @@ export function berthService(edge: Edge): UntypedServiceImplementation {
     untagImage: edge.unary("UntagImage", untagImage),
     events: edge.serverStream("Events", events),
     timeline: edge.unary("Timeline", timeline),
+    listUsage: edge.unary("ListUsage", listUsage),
   } satisfies Partial<BerthServer>;
 }

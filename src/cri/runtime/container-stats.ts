@@ -9,5 +9,5 @@ export const containerStats: Handler<ContainerStatsRequest, ContainerStatsRespon
   const usage = (await engine.usage.ofContainers([container])).get(container.id);
   if (usage === undefined)
     throw new AgentError("not-found", `read usage of container ${container.id}: it is ${container.state} and has no cgroup`);
-  return { stats: toContainerStats(container, usage) };
+  return { stats: toContainerStats(container, usage, engine.images.mountpoint) };
 };

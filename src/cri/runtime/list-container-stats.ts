@@ -11,7 +11,7 @@ export const listContainerStats: Handler<ListContainerStatsRequest, ListContaine
   return {
     stats: containers.flatMap((container) => {
       const usage = usages.get(container.id);
-      return usage === undefined ? [] : [toContainerStats(container, usage)];
+      return usage === undefined ? [] : [toContainerStats(container, usage, engine.images.mountpoint)];
     }),
   };
 };

@@ -1,17 +1,14 @@
 // The calls of the fake node.
 import { join } from "node:path";
 import { message } from "../../../src/cli/message.ts";
-import type { BerthServer } from "../../../src/generated/berth/v1/berth.ts";
+import type { BerthServer, PodUsage } from "../../../src/generated/berth/v1/berth.ts";
 import {
   ContainerState,
-  ContainerStats,
   ContainerStatus,
   Image,
   type ImageServiceServer,
-  LinuxPodSandboxStats,
   type PodSandbox,
   PodSandboxState,
-  PodSandboxStats,
   PodSandboxStatus,
   type RuntimeServiceServer,
 } from "../../../src/generated/cri/runtime/v1/api.ts";
@@ -67,9 +64,6 @@ export function runtimeService(node: FakeNode): RuntimeServiceServer {
       for (const each of [...node.containers.values()]) if (each.podSandboxId === podSandboxId) node.containers.delete(each.id);
       return {};
     }),
-    listPodSandboxStats: node.answer("ListPodSandboxStats", ({ filter }) => ({
-      stats: [...node.pods.values()].filter(({ id }) => id.startsWith(filter?.id ?? "")).map(toStats),
-    })),
     execSync: node.answer("ExecSync", ({ cmd }) => ({ stdout: Buffer.from(cmd.join("|")), stderr: Buffer.from("oops"), exitCode: 3 })),
   } satisfies Partial<RuntimeServiceServer> as unknown as RuntimeServiceServer;
 }
@@ -131,6 +125,9 @@ export function berthService(node: FakeNode): BerthServer {
       const from = node.events.findIndex((event) => event.cursor === cursor) + 1;
       return { answers: node.events.slice(from), ends: !follow };
     }),
+    listUsage: node.answer("ListUsage", ({ podSandboxId }) => ({
+      pods: [...node.pods.values()].filter(({ id }) => podSandboxId === "" || id === podSandboxId).map(toUsage),
+    })),
   } satisfies Partial<BerthServer> as unknown as BerthServer;
 }
 
@@ -145,12 +142,7 @@ function imagesOf(node: FakeNode, text: string): Image[] {
   return text === "" ? all : all.filter(isMeant).slice(0, 1);
 }
 
-function toStats({ id, metadata }: PodSandbox): PodSandboxStats {
-  const name = metadata?.name ?? "";
-  const attributes = { id, metadata: { name, uid: "", namespace: "", attempt: 0 }, labels: {}, annotations: {} };
-  const web = { id: "c1", metadata: { name: "web", attempt: 0 }, labels: {}, annotations: {} };
-  return message(PodSandboxStats, {
-    attributes,
-    linux: message(LinuxPodSandboxStats, { containers: [message(ContainerStats, { attributes: web })] }),
-  });
+function toUsage({ id, metadata }: PodSandbox): PodUsage {
+  const web = { containerId: "c1", name: "web", usage: undefined };
+  return { podSandboxId: id, name: metadata?.name ?? "", namespace: "", usage: undefined, containers: [web] };
 }

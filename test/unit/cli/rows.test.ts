@@ -1,41 +1,32 @@
 import test from "ava";
-import { ContainerStats, LinuxPodSandboxStats, PodSandboxStats } from "../../../src/generated/cri/runtime/v1/api.ts";
 import { message } from "../../../src/cli/message.ts";
 import { statsRows } from "../../../src/cli/stats-rows.ts";
 import { timelineRows } from "../../../src/cli/timeline-rows.ts";
+import { type PodUsage, ResourceUsage } from "../../../src/generated/berth/v1/berth.ts";
 
 const SECOND = 1_000_000_000n;
-const attributes = (id: string, name: string) => ({
-  id,
-  metadata: { name, uid: "", namespace: "", attempt: 0 },
-  labels: {},
-  annotations: {},
-});
 
-function podStats(atNanos: bigint, cpuNanos: bigint, nodesRate?: bigint): PodSandboxStats {
-  const nanoCores = nodesRate === undefined ? undefined : { value: nodesRate };
-  const cpu = { timestamp: atNanos, usageCoreNanoSeconds: { value: cpuNanos }, usageNanoCores: nanoCores, psi: undefined };
-  const containers = [message(ContainerStats, { attributes: attributes("c1", "web"), cpu })];
-  const process = { timestamp: atNanos, processCount: { value: 3n } };
-  return message(PodSandboxStats, {
-    attributes: attributes("p1", "shop"),
-    linux: message(LinuxPodSandboxStats, { cpu, process, containers }),
-  });
-}
+/** A pod of one container, both with the same usage. */
+const podUsage = (change: Partial<ResourceUsage>): PodUsage => {
+  const usage = message(ResourceUsage, change);
+  return { podSandboxId: "p1", name: "shop", namespace: "", usage, containers: [{ containerId: "c1", name: "web", usage }] };
+};
+const used = (timestampNanos: bigint, cpuNanos: bigint, cpuNanoCores?: bigint): PodUsage =>
+  podUsage({ timestampNanos, cpuNanos, ...(cpuNanoCores === undefined ? {} : { cpuNanoCores }) });
 
 test("a pod's row comes before its containers'", (t) => {
-  const rows = statsRows(undefined, [podStats(SECOND, 0n)], new Map());
+  const rows = statsRows(undefined, [podUsage({ pids: 3n })]);
   t.deepEqual(
     rows.map(({ pod, container, pids }) => [pod, container, pids]),
     [
       ["shop", "", 3n],
-      ["shop", "web", null],
+      ["shop", "web", 3n],
     ],
   );
 });
 
 test("the rate is what was used between the answers, whatever others have asked", (t) => {
-  const rows = statsRows([podStats(SECOND, 0n)], [podStats(3n * SECOND, SECOND, 7n)], new Map());
+  const rows = statsRows([used(SECOND, 0n)], [used(3n * SECOND, SECOND, 7n)]);
   t.deepEqual(
     rows.map(({ cpuPercent }) => cpuPercent),
     [50, 50],
@@ -43,17 +34,34 @@ test("the rate is what was used between the answers, whatever others have asked"
 });
 
 test("asked once, the rate is the node's, or none", (t) => {
-  t.is(statsRows(undefined, [podStats(SECOND, 0n, 250_000_000n)], new Map())[0]?.cpuPercent, 25);
-  t.is(statsRows(undefined, [podStats(SECOND, 0n)], new Map())[0]?.cpuPercent, null);
+  t.is(statsRows(undefined, [used(SECOND, 0n, 250_000_000n)])[0]?.cpuPercent, 25);
+  t.is(statsRows(undefined, [used(SECOND, 0n)])[0]?.cpuPercent, null);
 });
 
 test("a pod that came between the answers has no rate yet", (t) => {
-  t.is(statsRows([], [podStats(SECOND, 5n, 9n)], new Map())[0]?.cpuPercent, null);
+  t.is(statsRows([], [used(SECOND, 5n, 9n)])[0]?.cpuPercent, null);
 });
 
-test("a limit is shown where there is one", (t) => {
-  t.is(statsRows(undefined, [podStats(SECOND, 0n)], new Map([["c1", 64n]]))[1]?.limitBytes, 64n);
-  t.is(statsRows(undefined, [podStats(SECOND, 0n)], new Map([["c1", 0n]]))[1]?.limitBytes, null);
+test("a pod's writable layers are those of its containers, as far as they are known", (t) => {
+  const layer = { timestampNanos: 1n, bytes: 4096n, inodes: 2n };
+  const pod = podUsage({ writableLayer: layer });
+  const other = { containerId: "c2", name: "new", usage: message(ResourceUsage, {}) };
+  const twin = { containerId: "c3", name: "twin", usage: pod.containers[0]?.usage };
+  const rows = statsRows(undefined, [{ ...pod, containers: [...pod.containers, other, twin] }]);
+  t.deepEqual(
+    rows.map(({ layerBytes, layerInodes }) => [layerBytes, layerInodes]),
+    [
+      [8192n, 4n],
+      [4096n, 2n],
+      [null, null],
+      [4096n, 2n],
+    ],
+  );
+});
+
+test("what the node does not say is null, and zero is zero", (t) => {
+  t.like(statsRows(undefined, [podUsage({})])[0], { limitBytes: null, swapBytes: null, readBytes: null, layerBytes: null });
+  t.like(statsRows(undefined, [podUsage({ swapBytes: 0n, memoryLimitBytes: 64n })])[0], { swapBytes: 0n, limitBytes: 64n });
 });
 
 const stage = (name: string, startedAtNanos: bigint, durationNanos: bigint) => ({

@@ -8,12 +8,12 @@ test("stats are told again and again until an interrupt, from one question a tim
   const node = await FakeNode.start(t);
   node.addPod("shop");
   const watching = node.berth(["stats", "-w", "shop"]);
-  await node.called("ListPodSandboxStats", 4);
+  await node.called("ListUsage", 4);
   node.signal();
   const { code, stdout, stderr } = await watching;
   t.deepEqual({ code, stderr }, { code: 0, stderr: "" });
   const tables = stdout.match(/^POD +CONTAINER/gm)?.length ?? 0;
-  const asked = node.calls.filter((call) => call === "ListPodSandboxStats").length;
+  const asked = node.calls.filter((call) => call === "ListUsage").length;
   t.true(tables >= 2 && asked - tables <= 2, `${tables} tables of ${asked} answers`);
   t.false(stdout.includes("\u001b"), "what is no terminal is not cleared");
 });
@@ -22,7 +22,7 @@ test("a terminal is cleared before each table", async (t) => {
   const node = await FakeNode.start(t);
   node.isTerminal = true;
   const watching = node.berth(["stats", "--watch"]);
-  await node.called("ListPodSandboxStats", 3);
+  await node.called("ListUsage", 3);
   node.signal();
   t.true((await watching).stdout.startsWith(`${CLEAR}POD`));
   t.false((await node.berth(["stats"])).stdout.includes(CLEAR), "nor is one for a single table");
@@ -30,6 +30,6 @@ test("a terminal is cleared before each table", async (t) => {
 
 test("a node that fails ends the watching", async (t) => {
   const node = await FakeNode.start(t);
-  node.failures.set("ListPodSandboxStats", { code: status.INTERNAL, details: "read usage: no answer" });
+  node.failures.set("ListUsage", { code: status.INTERNAL, details: "read usage: no answer" });
   t.deepEqual(await node.berth(["stats", "-w"]), { code: 1, stdout: "", stderr: "berth: read usage: no answer\n" });
 });

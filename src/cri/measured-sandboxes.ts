@@ -1,0 +1,34 @@
+// Pods with what they and their running containers use, in one question to the helper.
+import type { ContainerRecord } from "../container/records.ts";
+import type { SandboxRecord } from "../sandbox/records.ts";
+import type { MeasuredUsage } from "../stats/usage-service.ts";
+import type { Engine } from "./engine.ts";
+
+interface MeasuredContainer {
+  readonly container: ContainerRecord;
+  readonly usage: MeasuredUsage;
+}
+
+export interface MeasuredSandbox {
+  readonly sandbox: SandboxRecord;
+  readonly usage: MeasuredUsage;
+  readonly containers: readonly MeasuredContainer[];
+}
+
+/** One that ends meanwhile is left out, pod or container. */
+export async function measureSandboxes(engine: Engine, sandboxes: readonly SandboxRecord[]): Promise<MeasuredSandbox[]> {
+  const wanted = new Set<string>(sandboxes.map((sandbox) => sandbox.id));
+  const containers = engine.containers.list().filter((container) => container.state === "running" && wanted.has(container.sandboxId));
+  const usages = await engine.usage.ofPods(sandboxes, containers);
+  const bySandbox = Map.groupBy(containers, (container) => container.sandboxId);
+  return sandboxes.flatMap((sandbox) => {
+    const usage = usages.get(sandbox.id);
+    return usage === undefined ? [] : [{ sandbox, usage, containers: measured(bySandbox.get(sandbox.id) ?? [], usages) }];
+  });
+}
+
+const measured = (containers: readonly ContainerRecord[], usages: ReadonlyMap<string, MeasuredUsage>): MeasuredContainer[] =>
+  containers.flatMap((container) => {
+    const usage = usages.get(container.id);
+    return usage === undefined ? [] : [{ container, usage }];
+  });
