@@ -1,5 +1,6 @@
 // The subcommands under one program, with what they have in common.
 import { Command, Option } from "commander";
+import { addAudit } from "./commands/audit.ts";
 import { addComplete } from "./commands/complete.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addEvents } from "./commands/events.ts";
@@ -45,6 +46,7 @@ const COMMANDS = [
   addSave,
   addTag,
   addRmi,
+  addAudit,
   addVersion,
   addCompletion,
   addComplete,

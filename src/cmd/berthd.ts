@@ -3,9 +3,11 @@ import { randomBytes } from "node:crypto";
 import { chmod, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { AuditService } from "../audit/audit-service.ts";
 import { systemClock } from "../base/clock.ts";
 import { AgentError, messageOf } from "../base/errors.ts";
 import { EventRing } from "../base/event-ring.ts";
+import { InHand } from "../base/in-hand.ts";
 import { type Log, openLog } from "../base/log.ts";
 import { loadConfig } from "../config/load.ts";
 import type { Config } from "../config/table.ts";
@@ -63,7 +65,10 @@ async function startNode(config: Config, log: Log): Promise<Node> {
   const hello = helperProcess === undefined ? await client.hello() : await helperProcess.ensure();
   const clock = systemClock();
   const events: LifecycleEvents = new EventRing(KEPT_EVENTS);
-  const shared = { store, helper: client, log, clock, events };
+  const inHand = new InHand();
+  const shared = { store, helper: client, log, clock, events, inHand };
+  const ownsCgroupParent = config.cgroupParent === "";
+  const cgroupParent = ownsCgroupParent ? `/berth-${instanceId}` : config.cgroupParent;
   const network = new NetworkService({ ...shared, instanceId, bridge: config.bridge, podSubnet: config.podSubnet, mtu: config.networkMtu });
   started.defer(() => network.removeUnused().catch((failure: unknown) => log.warn({ err: messageOf(failure) }, "the pod network stays")));
   const images = await ImageService.open({ ...shared, root: config.root, registryConfigDir: config.registryConfigDir });
@@ -72,7 +77,7 @@ async function startNode(config: Config, log: Log): Promise<Node> {
     network,
     bootId: bootId(),
     state: config.state,
-    cgroupParent: config.cgroupParent === "" ? `/berth-${instanceId}` : config.cgroupParent,
+    cgroupParent,
     handlers: new Set(runtimes.keys()),
   });
   started.defer(() => sandboxes.close());
@@ -91,6 +96,20 @@ async function startNode(config: Config, log: Log): Promise<Node> {
   void readNodeInfo(threadUrl("./node-info-worker.mjs", "../stats/node-info-worker.ts")).then((info) => {
     nodeInfo = info;
   });
+  const { root, state } = config;
+  const audit = new AuditService({
+    ...shared,
+    sandboxes,
+    containers,
+    images,
+    network,
+    root,
+    state,
+    uploadDir: uploadDir(config),
+    cgroupParent,
+    ownsCgroupParent,
+  });
+  started.defer(() => audit.stop());
   const engine: Engine = {
     version: VERSION,
     sandboxes,
@@ -100,13 +119,16 @@ async function startNode(config: Config, log: Log): Promise<Node> {
     events,
     nowNanos: () => clock.nowNanos(),
     usage: new UsageService(client, network),
+    audit,
     runtimeProblem: () => (runtimes.has("") ? undefined : "neither crun nor runc is installed"),
     handlers: new Set(["", ...runtimes.keys()]),
     describe: () => ({ instanceId, node: nodeInfo, cgroupMode: hello.cgroupMode, runtimes: Object.fromEntries(runtimes), ...config }),
     uploadDir: uploadDir(config),
+    inHand,
   };
   // Once all containers have said what they use; nobody waits for it.
   void images.collectGarbage();
+  audit.start();
   const stack = started.move();
   return { engine, stop: () => stack.disposeAsync() };
 }

@@ -92,6 +92,21 @@ export class ContainerService {
     return [...this.#context.records.values()].filter((container) => container.state !== "planned");
   }
 
+  /** Planned ones among them. */
+  records(): ContainerRecord[] {
+    return [...this.#context.records.values()];
+  }
+
+  /** Whether something is being done to it, or waits to be done. */
+  isBusy(id: string): boolean {
+    return this.#context.lock.isHeld(id);
+  }
+
+  /** Does `work` while nobody else does anything to the container; undefined when somebody does already. */
+  async whileIdle<T>(id: string, work: () => Promise<T>): Promise<T | undefined> {
+    return this.isBusy(id) ? undefined : await this.#context.lock.run(id, work);
+  }
+
   /** Oldest first. */
   ofSandbox(sandboxId: SandboxId): ContainerRecord[] {
     return this.list().filter((container) => container.sandboxId === sandboxId);

@@ -26,7 +26,7 @@ export async function updateResources(
       ociResources(resources, container.config.security.privileged, context.node);
       if (container.state === "running") {
         const limits = cgroupLimits({ oomScoreAdj: 0, unified: {}, ...change });
-        await context.helper.updateCgroup({ cgroupPath: container.cgroupPath, limits });
+        await context.helper.updateCgroup({ cgroupPath: container.cgroupPath, limits, create: false });
       }
       await context.store.commit(context.records.put({ ...container, config: { ...container.config, resources } }));
     } catch (failure) {

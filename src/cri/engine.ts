@@ -1,4 +1,6 @@
 // The engine as the CRI edge sees it: what a call may use.
+import type { AuditService } from "../audit/audit-service.ts";
+import type { InHand } from "../base/in-hand.ts";
 import type { ContainerService } from "../container/container-service.ts";
 import type { ImageService } from "../image/image-service.ts";
 import type { NetworkService } from "../network/network-service.ts";
@@ -13,6 +15,7 @@ export interface Engine {
   readonly images: ImageService;
   readonly network: NetworkService;
   readonly usage: UsageService;
+  readonly audit: AuditService;
   readonly events: LifecycleEvents;
   readonly nowNanos: () => bigint;
   /** Why containers can't be run now; undefined when they can. */
@@ -23,4 +26,6 @@ export interface Engine {
   readonly describe: () => Readonly<Record<string, unknown>>;
   /** Where an image archive is kept while it comes in. */
   readonly uploadDir: string;
+  /** Files of calls under way. */
+  readonly inHand: InHand;
 }

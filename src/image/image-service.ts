@@ -3,6 +3,7 @@
 import { createHash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { AgentError, during, messageOf } from "../base/errors.ts";
+import type { InHand } from "../base/in-hand.ts";
 import { KeyedLock } from "../base/keyed-lock.ts";
 import type { Log } from "../base/log.ts";
 import type { Helper } from "../native-client/helper.ts";
@@ -11,6 +12,7 @@ import { AbortableCalls } from "./abortable-calls.ts";
 import type { BuildPlace, BuiltImage } from "./build-image.ts";
 import { ContentStore } from "./content/content-store.ts";
 import { findImage, findNamed } from "./find-image.ts";
+import { ImageParts } from "./image-parts.ts";
 import { ImageTable, keysOf } from "./image-table.ts";
 import { Leases } from "./leases.ts";
 import { archivesFolder, loadArchive } from "./load-archive.ts";
@@ -35,6 +37,7 @@ export interface ImageOptions {
   readonly registryConfigDir: string;
   readonly log: Log;
   readonly clock: Clock;
+  readonly inHand?: InHand;
 }
 
 export interface FileSystemUsage {
@@ -45,6 +48,8 @@ export interface FileSystemUsage {
 }
 
 export class ImageService {
+  /** for a comparison with what is on disk */
+  readonly parts: ImageParts;
   readonly #options: ImageOptions;
   readonly #images: ImageTable;
   readonly #content: ContentStore;
@@ -64,11 +69,12 @@ export class ImageService {
     this.#content = content;
     this.#snapshots = snapshots;
     this.#mountpoint = mountpoint;
+    this.parts = new ImageParts(content, snapshots, () => this.#dropBroken());
   }
 
   static async open(options: ImageOptions): Promise<ImageService> {
-    const { root, store, helper, log } = options;
-    const content = await ContentStore.open(root, store);
+    const { root, store, helper, log, inHand } = options;
+    const content = await ContentStore.open(root, store, inHand);
     const snapshots = await SnapshotStore.open({ root, store, helper, log });
     await helper
       .removeTree(archivesFolder(root))
@@ -98,7 +104,7 @@ export class ImageService {
     return await this.#build(signal, async (place) => {
       // A layout has an entry for each name of an image.
       const records = new Map<string, ImageRecord>();
-      for (const { image, references } of await loadArchive(tarPath, this.#options.root, this.#options.helper, place)) {
+      for (const { image, references } of await loadArchive(tarPath, this.#options, place)) {
         records.set(image.id, await this.#add(image, references, []));
       }
       return [...records.values()];

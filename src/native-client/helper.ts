@@ -11,6 +11,9 @@ import {
   type HelperHelloResult,
   type KillCgroup,
   type KillProcess,
+  type ListObjects,
+  type ListObjectsResult,
+  type ReleaseMount,
   type RemoveCgroup,
   type RemoveNetwork,
   type StartSandbox,
@@ -56,6 +59,8 @@ export interface Helper {
   unpackLayer(request: UnpackLayer): Promise<UnpackLayerResult>;
   removeTree(path: string): Promise<void>;
   killProcess(request: KillProcess): Promise<void>;
+  listObjects(request: ListObjects): Promise<ListObjectsResult>;
+  releaseMount(request: ReleaseMount): Promise<void>;
   shutdown(): Promise<void>;
 }
 
@@ -82,6 +87,8 @@ export class HelperClient implements Helper {
   removeCgroup = (value: RemoveCgroup) => this.#done({ $case: "removeCgroup", value });
   killProcess = (value: KillProcess) => this.#done({ $case: "killProcess", value });
   shutdown = () => this.#done({ $case: "shutdown", value: {} });
+  listObjects = (value: ListObjects) => this.#call({ $case: "listObjects", value }, (result) => resultOf(result, "listObjects"));
+  releaseMount = (value: ReleaseMount) => this.#done({ $case: "releaseMount", value });
   // Time depends on the size of what is unpacked or removed; the helper bounds both.
   removeTree = (path: string) => this.#done({ $case: "removeTree", value: { path } }, 0);
   unpackLayer = (value: UnpackLayer) => this.#call({ $case: "unpackLayer", value }, (result) => resultOf(result, "unpackLayer"), 0);

@@ -69,6 +69,16 @@ export class NetworkService {
     for (const { id, hostPorts } of this.#endpoints.values()) this.#hostPorts.hold(id, hostPorts ?? []);
   }
 
+  /** Of all pods that have an address. */
+  endpoints(): IterableIterator<EndpointRecord> {
+    return this.#endpoints.values();
+  }
+
+  /** The beginning of the aliases of our links: it says on the node whose they are. */
+  get linkAlias(): string {
+    return `berth:${this.#options.instanceId}:`;
+  }
+
   /** Why pods can't have a network now; undefined when they can. */
   get problem(): string | undefined {
     return this.#ready ? undefined : this.#problem;
@@ -132,6 +142,7 @@ export class NetworkService {
       addressPrefix: `${record.address}/${record.prefixLength}`,
       gateway: record.gateway,
       mtu: this.#options.mtu,
+      alias: `${this.linkAlias}${sandboxId}`,
     };
     return { record, change: this.#endpoints.put(record), endpoint, hostPorts: toHelper(hostPorts, record.address) };
   }

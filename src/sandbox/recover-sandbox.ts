@@ -44,7 +44,8 @@ export async function untilSettled(log: Log, podSandboxId: SandboxId, work: () =
   await withBackoff(SETTLE_BACKOFF, again, work);
 }
 
-async function recoverSandbox(context: SandboxContext, sandbox: SandboxRecord): Promise<void> {
+/** Under its lock. */
+export async function recoverSandbox(context: SandboxContext, sandbox: SandboxRecord): Promise<void> {
   if (sandbox.state === "planned") return await undoRun(context, sandbox);
   if (sandbox.state === "notready") return await context.contents().undoPlanned(sandbox.id);
   if (sandbox.bootId !== context.bootId) return await settleReboot(context, sandbox);

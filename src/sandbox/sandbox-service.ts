@@ -7,7 +7,7 @@ import type { ShimClient } from "../native-client/shim.ts";
 import type { SandboxContents } from "./contents.ts";
 import type { SandboxContext } from "./context.ts";
 import { sandboxEventTypes } from "./events.ts";
-import { recoverSandboxes, settleLost, untilSettled } from "./recover-sandbox.ts";
+import { recoverSandbox, recoverSandboxes, settleLost, untilSettled } from "./recover-sandbox.ts";
 import { type SandboxConfig, type SandboxRecord, sandboxKey } from "./records.ts";
 import { runSandbox } from "./run-sandbox.ts";
 import { isAlive, Shims } from "./shims.ts";
@@ -102,6 +102,21 @@ export class SandboxService {
     return [...this.#context.records.values()].filter((sandbox) => sandbox.state !== "planned");
   }
 
+  /** Planned ones among them. */
+  records(): SandboxRecord[] {
+    return [...this.#context.records.values()];
+  }
+
+  /** Whether something is being done to it, or waits to be done. */
+  isBusy(id: string): boolean {
+    return this.#context.lock.isHeld(id);
+  }
+
+  /** Does `work` while nobody else does anything to the sandbox; undefined when somebody does already. */
+  async whileIdle<T>(id: string, work: () => Promise<T>): Promise<T | undefined> {
+    return this.isBusy(id) ? undefined : await this.#context.lock.run(id, work);
+  }
+
   /** @throws AgentError not-found */
   get(id: SandboxId): SandboxRecord {
     const sandbox = this.#context.records.get(id);
@@ -127,6 +142,12 @@ export class SandboxService {
   /** Brings records and kernel together after a start of berthd; calls are served only after it. */
   async recover(): Promise<void> {
     await recoverSandboxes(this.#context);
+  }
+
+  /** Brings one sandbox and the kernel together, as after a start of berthd. The caller holds it (`whileIdle`). */
+  async settle(id: SandboxId): Promise<void> {
+    const sandbox = this.#context.records.get(id);
+    if (sandbox !== undefined) await recoverSandbox(this.#context, sandbox);
   }
 
   /** Ends the connections; pods go on. */

@@ -28,6 +28,8 @@ export class FakeHelper implements Helper {
   removeCgroup = refuse("removeCgroup");
   getUsage = refuse("getUsage");
   killProcess = refuse("killProcess");
+  listObjects: Helper["listObjects"] = refuse("listObjects");
+  releaseMount = refuse("releaseMount");
   shutdown = refuse("shutdown");
 
   async unpackLayer(request: UnpackLayer): Promise<UnpackLayerResult> {

@@ -18,9 +18,24 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   sandbox: ["base", "generated", "native-client", "store", "network"],
   container: ["base", "generated", "native-client", "store", "sandbox", "image"],
   stats: ["base", "generated", "native-client", "store", "container", "sandbox", "image", "network"],
-  cri: ["base", "generated", "sandbox", "container", "image", "network", "stats"],
+  audit: ["base", "generated", "native-client", "container", "sandbox", "image", "network"],
+  cri: ["base", "generated", "audit", "sandbox", "container", "image", "network", "stats"],
   cli: ["base", "generated"],
-  cmd: ["base", "generated", "config", "cri", "cli", "container", "image", "native-client", "network", "sandbox", "stats", "store"],
+  cmd: [
+    "base",
+    "generated",
+    "audit",
+    "config",
+    "cri",
+    "cli",
+    "container",
+    "image",
+    "native-client",
+    "network",
+    "sandbox",
+    "stats",
+    "store",
+  ],
 };
 
 const MOST_LINES = 400;

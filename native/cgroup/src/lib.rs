@@ -8,6 +8,7 @@ mod error;
 mod folder;
 mod kill;
 mod limits;
+mod list;
 mod path;
 mod pressure;
 mod tree;

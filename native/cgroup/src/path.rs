@@ -1,5 +1,8 @@
 use crate::CgroupError;
-use std::path::{Path, PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+};
 
 const MAX_BYTES: usize = 1024;
 
@@ -27,6 +30,12 @@ impl CgroupPath {
 
     pub fn is_below(&self, ancestor: &Self) -> bool {
         self.0.strip_prefix(&ancestor.0).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+impl fmt::Display for CgroupPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "/{}", self.0)
     }
 }
 

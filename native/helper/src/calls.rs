@@ -3,8 +3,9 @@
 use crate::{
     both::both,
     error::HelperError,
-    host_ports,
+    host_ports, inventory,
     log::{self, Level},
+    mount_table,
     node::Node,
     process, sandbox, unpack, usage,
 };
@@ -45,6 +46,10 @@ pub fn run(node: &Node, call: Option<Call>) -> Result<Option<CallResult>, Helper
         }
         Call::RemoveTree(request) => remove_tree(node, &request.path).map(|()| None),
         Call::KillProcess(request) => process::kill(&request).map(|()| None),
+        Call::ListObjects(request) => {
+            inventory::list(node, &request).map(|result| Some(CallResult::ListObjects(result)))
+        }
+        Call::ReleaseMount(request) => mount_table::release(node, &request).map(|()| None),
         Call::Shutdown(_) => Ok(None),
     }
 }
@@ -148,6 +153,9 @@ pub fn limits(limits: CgroupLimits) -> Limits {
 
 fn update_cgroup(node: &Node, request: UpdateCgroup) -> Result<(), HelperError> {
     let path = CgroupPath::parse(&request.cgroup_path)?;
+    if request.create {
+        node.cgroups.create(&path)?;
+    }
     node.cgroups.apply(&path, &limits(request.limits.unwrap_or_default()))?;
     Ok(())
 }

@@ -70,10 +70,14 @@ impl Node {
         }
     }
 
+    /// The leaf's name. Several nodes may run below one cgroup, each with its own --state.
+    pub fn shim_cgroup_leaf(&self) -> String {
+        format!("berth-shims-{:08x}", hash(self.options.state.as_os_str().as_encoded_bytes()))
+    }
+
     fn shim_cgroups(&self) -> Vec<PathBuf> {
         let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        // Several nodes may run below one cgroup, each with its own --state.
-        let leaf = format!("berth-shims-{:08x}", hash(self.options.state.as_os_str().as_encoded_bytes()));
+        let leaf = self.shim_cgroup_leaf();
         let mut folders = Vec::new();
         for line in own.lines() {
             let mut fields = line.splitn(3, ':').skip(1);

@@ -20,6 +20,8 @@ use std::{
 use wire::{Endpoint, KillProcess, NamespaceUse, ShimConfig, Stage, StartSandbox, StartSandboxResult};
 
 const KILL_TIMEOUT_MILLIS: u32 = 10_000;
+// The kernel takes 255 bytes.
+const MOST_ALIAS_CHARACTERS: usize = 200;
 
 pub fn start(node: &Node, request: StartSandbox) -> Result<StartSandboxResult, HelperError> {
     let mut undo = Undo { node, steps: Vec::new() };
@@ -143,6 +145,7 @@ fn endpoint_config(endpoint: &Endpoint) -> Result<EndpointConfig, HelperError> {
         address: Prefix::parse(&endpoint.address_prefix)?,
         gateway,
         mtu: endpoint.mtu,
+        alias: endpoint.alias.chars().take(MOST_ALIAS_CHARACTERS).collect(),
     })
 }
 

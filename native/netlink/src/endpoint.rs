@@ -16,6 +16,8 @@ pub struct EndpointConfig {
     pub address: Prefix,
     pub gateway: Option<Ipv4Addr>,
     pub mtu: u32,
+    /// of the node's end: says whose it is; "" sets none
+    pub alias: String,
 }
 
 /// Makes the endpoint; a part that was made before a failure is taken away again.
@@ -24,7 +26,7 @@ pub fn attach_endpoint(config: &EndpointConfig, namespace: BorrowedFd) -> Result
     // A pair of this name is what an earlier attempt for the same pod left.
     netlink.delete_link(&config.host)?;
     let made = netlink
-        .create_veth(&config.host, &config.container, namespace, &config.bridge, config.mtu)
+        .create_veth(&config.host, &config.container, namespace, &config.bridge, config.mtu, &config.alias)
         .and_then(|()| inside(namespace, |netlink| finish(config, netlink)));
     if made.is_err() {
         // The first failure is the one to tell.

@@ -2,7 +2,7 @@
 
 use crate::{InterfaceName, NetlinkError, Prefix};
 use netlink_packet_core::{
-    NLM_F_ACK, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
+    NLM_F_ACK, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL, NLM_F_REQUEST, NetlinkHeader, NetlinkMessage, NetlinkPayload,
 };
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
@@ -88,6 +88,7 @@ impl Netlink {
         namespace: BorrowedFd,
         bridge: &InterfaceName,
         mtu: u32,
+        alias: &str,
     ) -> Result<(), NetlinkError> {
         let mut other = LinkMessage::default();
         other.attributes.push(LinkAttribute::IfName(peer.as_str().into()));
@@ -108,6 +109,12 @@ impl Netlink {
             format!("make veth pair {host}"),
         )?;
         let (index, bridge) = (self.link_index(host)?, self.link_index(bridge)?);
+        if !alias.is_empty() {
+            let mut named = LinkMessage::default();
+            named.header.index = index;
+            named.attributes.push(LinkAttribute::IfAlias(alias.into()));
+            self.change(RouteNetlinkMessage::NewLink(named), 0, format!("name {host} as ours"))?;
+        }
         self.set_up(index, Some(bridge), &format!("put {host} on its bridge"))?;
         // A pod may reach itself through an address of the node; the port must send back what came from it.
         let mut hairpin = LinkMessage::default();
@@ -173,8 +180,51 @@ impl Netlink {
         }
     }
 
+    /// All links of the namespace, at most so many, in no order.
+    pub fn list_links(&mut self, most: usize) -> Result<Vec<LinkMessage>, NetlinkError> {
+        let doing = "list links";
+        self.send(RouteNetlinkMessage::GetLink(LinkMessage::default()), NLM_F_DUMP, doing)?;
+        let mut links = Vec::new();
+        loop {
+            let (bytes, _) = self.socket.recv_from_full().map_err(|source| NetlinkError::io(doing, source))?;
+            let unreadable = || NetlinkError::Answer { doing: doing.into() };
+            // One datagram holds several messages of the list.
+            let mut rest = &bytes[..];
+            while !rest.is_empty() {
+                let message = NetlinkMessage::<RouteNetlinkMessage>::deserialize(rest).map_err(|_| unreadable())?;
+                let length = usize::try_from(message.header.length).map_err(|_| unreadable())?.next_multiple_of(4);
+                rest = rest.get(length.max(1)..).unwrap_or_default();
+                if message.header.sequence_number != self.sequence {
+                    continue;
+                }
+                match message.payload {
+                    NetlinkPayload::InnerMessage(RouteNetlinkMessage::NewLink(link)) if links.len() < most => {
+                        links.push(link);
+                    }
+                    NetlinkPayload::InnerMessage(_) => {}
+                    NetlinkPayload::Done(_) => return Ok(links),
+                    NetlinkPayload::Error(error) => return Err(NetlinkError::io(doing, error.to_io())),
+                    _ => return Err(unreadable()),
+                }
+            }
+        }
+    }
+
     fn change(&mut self, message: RouteNetlinkMessage, flags: u16, doing: String) -> Result<(), NetlinkError> {
         self.ask(message, NLM_F_ACK | flags, &doing).map(drop)
+    }
+
+    fn send(&mut self, message: RouteNetlinkMessage, flags: u16, doing: &str) -> Result<(), NetlinkError> {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | flags;
+        header.sequence_number = self.sequence;
+        let mut request = NetlinkMessage::new(header, NetlinkPayload::from(message));
+        request.finalize();
+        let mut bytes = vec![0; request.buffer_len()];
+        request.serialize(&mut bytes);
+        self.socket.send(&bytes, 0).map_err(|source| NetlinkError::io(doing, source))?;
+        Ok(())
     }
 
     /// Sends one request and waits for its answer: a message, or an acknowledgement (`None`).
@@ -184,16 +234,8 @@ impl Netlink {
         flags: u16,
         doing: &str,
     ) -> Result<Option<RouteNetlinkMessage>, NetlinkError> {
-        self.sequence = self.sequence.wrapping_add(1);
-        let mut header = NetlinkHeader::default();
-        header.flags = NLM_F_REQUEST | flags;
-        header.sequence_number = self.sequence;
-        let mut request = NetlinkMessage::new(header, NetlinkPayload::from(message));
-        request.finalize();
-        let mut bytes = vec![0; request.buffer_len()];
-        request.serialize(&mut bytes);
+        self.send(message, flags, doing)?;
         let failed = |source| NetlinkError::io(doing, source);
-        self.socket.send(&bytes, 0).map_err(failed)?;
         loop {
             let (answer, _) = self.socket.recv_from_full().map_err(failed)?;
             let answer = NetlinkMessage::<RouteNetlinkMessage>::deserialize(&answer)

@@ -1,8 +1,8 @@
 //! Our own nftables table, and nothing but it: the masquerade rule, and the host ports of all pods. Chains and rules are
 //! the same for any number of pods; a pod's ports are elements of two maps, so adding one costs the same whatever is there.
 
-use crate::{HostPort, InterfaceName, NetlinkError, Prefix, nft};
-use std::fmt::Write;
+use crate::{HostPort, InterfaceName, NetlinkError, Prefix, Protocol, nft};
+use std::{fmt::Write, net::SocketAddrV4};
 
 /// Ports of every address of the node, and ports of one of its addresses.
 const ANY_ADDRESS: (&str, &str) = ("host_ports", "inet_proto . inet_service : ipv4_addr . inet_service");
@@ -43,6 +43,40 @@ pub fn remove_ports(table: &InterfaceName, ports: &[HostPort]) -> Result<(), Net
             other => other.map(drop),
         },
     }
+}
+
+/// The host ports that the table has; `None` when there is no table. A line that is no port of ours is left out.
+pub fn list_ports(table: &InterfaceName) -> Result<Option<Vec<HostPort>>, NetlinkError> {
+    let doing = format!("list nftables table {table}");
+    match nft::run(&format!("list table inet {table}\n"), &doing) {
+        Ok(text) => Ok(Some(parse_ports(&text))),
+        Err(failure) if failure.is_missing_from_table() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+/// Elements as nft prints them: "tcp . 8080 : 10.88.0.5 . 80", with an address of the node before them in the other map.
+fn parse_ports(text: &str) -> Vec<HostPort> {
+    let mut ports = Vec::new();
+    for list in text.split("elements = {").skip(1) {
+        let list = list.split_once('}').map_or(list, |(list, _)| list);
+        ports.extend(list.split(',').filter_map(parse_port));
+    }
+    ports
+}
+
+fn parse_port(element: &str) -> Option<HostPort> {
+    let (key, target) = element.split_once(':')?;
+    let key: Vec<&str> = key.split(" . ").map(str::trim).collect();
+    let (host_ip, protocol, port) = match key[..] {
+        [protocol, port] => (None, protocol, port),
+        [address, protocol, port] => (Some(address.parse().ok()?), protocol, port),
+        _ => return None,
+    };
+    let protocol = [Protocol::Tcp, Protocol::Udp, Protocol::Sctp].into_iter().find(|each| each.name() == protocol)?;
+    let (address, pod_port) = target.split_once(" . ")?;
+    let pod = SocketAddrV4::new(address.trim().parse().ok()?, pod_port.trim().parse().ok()?);
+    Some(HostPort { protocol, host_ip, port: port.parse().ok()?, pod })
 }
 
 fn table_script(table: &InterfaceName, subnet: Prefix, masquerade: bool, ports: &[HostPort]) -> String {
@@ -127,8 +161,7 @@ fn target(port: &HostPort) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Protocol;
-    use std::net::{Ipv4Addr, SocketAddrV4};
+    use std::net::Ipv4Addr;
 
     fn port(protocol: Protocol, host_ip: Option<[u8; 4]>, port: u16) -> HostPort {
         let pod = SocketAddrV4::new(Ipv4Addr::new(10, 88, 0, 5), 80);
@@ -158,6 +191,19 @@ mod tests {
         let ports = [port(Protocol::Tcp, Some([127, 0, 0, 1]), 8080), port(Protocol::Udp, Some([127, 9, 9, 9]), 53)];
         assert_eq!(add_script(&table(), &ports), "");
         assert_eq!(remove_script(&table(), &ports), "");
+    }
+
+    #[test]
+    fn ports_are_read_as_nft_prints_them() {
+        let text = "table inet berth_1 {\n\tmap host_ports {\n\t\ttype inet_proto . inet_service : ipv4_addr . inet_service\n\t\t\
+                    elements = { tcp . 8080 : 10.88.0.5 . 80,\n\t\t\t     sctp . 9 : 10.88.0.5 . 80 }\n\t}\n\n\tmap host_ip_ports {\n\t\t\
+                    elements = { 10.0.0.1 . udp . 53 : 10.88.0.5 . 80, odd . 1 : x }\n\t}\n}\n";
+        let ports = [
+            port(Protocol::Tcp, None, 8080),
+            port(Protocol::Sctp, None, 9),
+            port(Protocol::Udp, Some([10, 0, 0, 1]), 53),
+        ];
+        assert_eq!(parse_ports(text), ports);
     }
 
     #[test]

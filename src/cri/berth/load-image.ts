@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { AgentError } from "../../base/errors.ts";
 import type { LoadImageRequest, LoadImageResponse } from "../../generated/berth/v1/berth.ts";
 import type { StreamHandler } from "../edge.ts";
+import type { Engine } from "../engine.ts";
 
 // An archive is on disk twice while it is taken apart; a node's disk is not a client's to fill.
 const MAX_ARCHIVE_BYTES = 64 * 1024 ** 3;
@@ -12,6 +13,10 @@ const MAX_ARCHIVE_BYTES = 64 * 1024 ** 3;
 export const loadImage: StreamHandler<LoadImageRequest, LoadImageResponse> = async (engine, requests) => {
   await mkdir(engine.uploadDir, { recursive: true, mode: 0o700 });
   const path = join(engine.uploadDir, randomBytes(8).toString("hex"));
+  return await engine.inHand.during(path, () => loadBy(path, engine, requests));
+};
+
+async function loadBy(path: string, engine: Engine, requests: AsyncIterable<LoadImageRequest>): Promise<LoadImageResponse> {
   try {
     const file = await open(path, "wx", 0o600);
     try {
@@ -31,4 +36,4 @@ export const loadImage: StreamHandler<LoadImageRequest, LoadImageResponse> = asy
   } finally {
     await rm(path, { force: true });
   }
-};
+}

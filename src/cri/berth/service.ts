@@ -2,6 +2,7 @@
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { BerthServer } from "../../generated/berth/v1/berth.ts";
 import type { Edge } from "../edge.ts";
+import { audit } from "./audit.ts";
 import { events } from "./events.ts";
 import { listUsage } from "./list-usage.ts";
 import { loadImage } from "./load-image.ts";
@@ -19,5 +20,6 @@ export function berthService(edge: Edge): UntypedServiceImplementation {
     events: edge.serverStream("Events", events),
     timeline: edge.unary("Timeline", timeline),
     listUsage: edge.unary("ListUsage", listUsage),
+    audit: edge.unary("Audit", audit),
   } satisfies Partial<BerthServer>;
 }

@@ -5,6 +5,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError, during } from "../../base/errors.ts";
+import { InHand } from "../../base/in-hand.ts";
 import { KeyedLock } from "../../base/keyed-lock.ts";
 import type { Collection } from "../../store/collection.ts";
 import type { Store } from "../../store/store.ts";
@@ -16,15 +17,17 @@ export class ContentStore {
   readonly #store: Store;
   readonly #records: Collection<BlobRecord>;
   readonly #lock = new KeyedLock();
+  readonly #inHand: InHand;
 
-  private constructor(folder: string, store: Store) {
+  private constructor(folder: string, store: Store, inHand: InHand) {
     this.#folder = folder;
     this.#store = store;
+    this.#inHand = inHand;
     this.#records = store.collection<BlobRecord>("blob");
   }
 
-  static async open(root: string, store: Store): Promise<ContentStore> {
-    const content = new ContentStore(join(root, "content"), store);
+  static async open(root: string, store: Store, inHand: InHand = new InHand()): Promise<ContentStore> {
+    const content = new ContentStore(join(root, "content"), store, inHand);
     // What was coming in when berthd ended.
     await rm(content.#ingest(), { recursive: true, force: true });
     await mkdir(join(content.#folder, "blobs", "sha256"), { recursive: true, mode: 0o700 });
@@ -84,6 +87,26 @@ export class ContentStore {
     });
   }
 
+  isBusy(digest: string): boolean {
+    return this.#lock.isHeld(digest);
+  }
+
+  /** Takes a file away that no record speaks of. */
+  async removeStray(digest: string): Promise<void> {
+    await this.#lock.run(digest, async () => {
+      if (this.#records.get(digest) === undefined) await rm(this.path(digest), { force: true });
+    });
+  }
+
+  /** Forgets a blob whose file is not as its record says. */
+  async forgetLost(digest: string): Promise<void> {
+    await this.#lock.run(digest, async () => {
+      if (await this.#has(digest)) return;
+      await rm(this.path(digest), { force: true });
+      await this.#store.commit(this.#records.delete(digest));
+    });
+  }
+
   async #has(digest: string): Promise<boolean> {
     const record = this.#records.get(digest);
     if (record === undefined) return false;
@@ -93,6 +116,10 @@ export class ContentStore {
 
   async #write(digest: string, sizeBytes: number, source: AsyncIterable<Uint8Array>): Promise<void> {
     const temporary = join(this.#ingest(), randomBytes(8).toString("hex"));
+    await this.#inHand.during(temporary, () => this.#writeBy(temporary, digest, sizeBytes, source));
+  }
+
+  async #writeBy(temporary: string, digest: string, sizeBytes: number, source: AsyncIterable<Uint8Array>): Promise<void> {
     try {
       const written = await writeHashed(temporary, sizeBytes, source);
       if (written.bytes !== sizeBytes)

@@ -91,6 +91,28 @@ export class SnapshotStore {
     });
   }
 
+  isBusy(chainId: string): boolean {
+    return this.#lock.isHeld(chainId);
+  }
+
+  /** Takes a folder away that no record speaks of. @param name of an entry of `folder` */
+  async removeStray(name: string): Promise<void> {
+    const number = /^\d{1,15}$/.test(name) ? Number(name) : 0;
+    // Before looking, so that no layer can come to have this number while its folder is taken away.
+    this.#lastNumber = Math.max(this.#lastNumber, number);
+    if (![...this.#records.values()].some((record) => String(record.number) === name))
+      await this.#options.helper.removeTree(join(this.folder, name));
+  }
+
+  /** Forgets a layer whose folder is gone. */
+  async forgetLost(chainId: string): Promise<void> {
+    await this.#lock.run(chainId, async () => {
+      const record = this.#records.get(chainId);
+      const folder = record?.state === "committed" ? await lstat(this.#path(record)).catch(() => undefined) : undefined;
+      if (record !== undefined && folder?.isDirectory() !== true) await this.#erase(record);
+    });
+  }
+
   async #erase(record: SnapshotRecord): Promise<void> {
     const { store, helper } = this.#options;
     // Half a layer must never be taken for a whole one.

@@ -9,7 +9,7 @@ import { Server, ServerCredentials, status, type handleServerStreamingCall, type
 import type { ExecutionContext } from "ava";
 import { main } from "../../../src/cli/main.ts";
 import { message } from "../../../src/cli/message.ts";
-import { BerthService, type EventsResponse } from "../../../src/generated/berth/v1/berth.ts";
+import { type AuditDifference, BerthService, type EventsResponse } from "../../../src/generated/berth/v1/berth.ts";
 import {
   Container,
   ContainerState,
@@ -54,6 +54,8 @@ export class FakeNode {
   imageInfo: unknown = {};
   /** All that has happened; who follows them waits after the last for ever. */
   readonly events: EventsResponse[] = [];
+  /** What an audit finds; a repair mends what does not say that it fails. */
+  readonly differences: AuditDifference[] = [];
   program: Program = { log: "", exitCode: 0 };
   /** What fails, by the call's name. */
   readonly failures = new Map<string, { code: status; details: string }>();

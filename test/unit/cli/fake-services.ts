@@ -121,6 +121,11 @@ export function berthService(node: FakeNode): BerthServer {
       },
       ({ name, keepLast }) => `${name} ${keepLast}`,
     ),
+    audit: node.answer("Audit", ({ repair }) => ({
+      differences: node.differences.map((each) => ({ ...each, mended: repair && each.mendable && each.failure === "" })),
+      busyPods: 0,
+      truncated: false,
+    })),
     events: node.answerAll("Events", ({ cursor, follow }) => {
       const from = node.events.findIndex((event) => event.cursor === cursor) + 1;
       return { answers: node.events.slice(from), ends: !follow };
