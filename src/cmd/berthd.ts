@@ -88,6 +88,7 @@ async function startNode(config: Config, log: Log): Promise<Node> {
     node: readNodeFacts(hello, config.containerPidsLimit),
     root: config.root,
     runtimePath: (handler) => requireRuntime(runtimes, handler),
+    runtimeTimeoutMs: config.runtimeTimeoutSeconds * 1000,
   });
   await sandboxes.recover();
   // A network that can't be made is told by Status, and tried again by the next pod that wants it.

@@ -91,5 +91,6 @@ function toConfig(texts: Texts, program: Program): Config {
     registryConfigDir: read(SETTINGS.registryConfigDir),
     cgroupParent: read(SETTINGS.cgroupParent),
     containerPidsLimit: read(SETTINGS.containerPidsLimit),
+    runtimeTimeoutSeconds: read(SETTINGS.runtimeTimeoutSeconds),
   };
 }

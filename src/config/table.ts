@@ -19,6 +19,7 @@ export interface Config {
   readonly registryConfigDir: string;
   readonly cgroupParent: string;
   readonly containerPidsLimit: number;
+  readonly runtimeTimeoutSeconds: number;
 }
 
 /** One setting. `read` takes the text of a flag, or of the file's value. */
@@ -145,5 +146,12 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     unit: "processes",
     doc: "For containers that set none. 0: no limit.",
     read: whole(0, 4_194_304),
+  },
+  runtimeTimeoutSeconds: {
+    name: "runtime-timeout",
+    default: "120",
+    unit: "seconds",
+    doc: "How long one call of the OCI runtime may take; then it is killed with its children.",
+    read: whole(1, 180),
   },
 };

@@ -74,8 +74,8 @@ export class ContainerService {
     return removeContainer(this.#context, id);
   }
 
-  execSync(id: ContainerId, command: readonly string[], timeoutSeconds: bigint): Promise<ExecOutcome> {
-    return execSync(this.#context, (each) => this.get(each), id, command, timeoutSeconds);
+  execSync(id: ContainerId, command: readonly string[], timeoutSeconds: bigint, signal: AbortSignal): Promise<ExecOutcome> {
+    return execSync(this.#context, (each) => this.get(each), id, command, timeoutSeconds, signal);
   }
 
   reopenLog(id: ContainerId): Promise<void> {

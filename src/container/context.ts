@@ -29,6 +29,8 @@ export interface ContainerContext {
   readonly root: string;
   /** path of the OCI runtime of a handler */
   readonly runtimePath: (handler: string) => string;
+  /** how long one call of it may take */
+  readonly runtimeTimeoutMs: number;
 }
 
 /** @throws AgentError not-found */

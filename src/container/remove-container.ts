@@ -13,6 +13,8 @@ export async function removeContainer(context: ContainerContext, id: ContainerId
     nextContainerState(container.state, "remove");
     await during(`remove container ${id}`, async () => {
       await context.sandboxes.findShim(container.sandboxId)?.deleteContainer(id);
+      // The OCI runtime takes it away, unless it was stuck.
+      await context.helper.removeCgroup({ cgroupPath: container.cgroupPath, pruneParent: "" });
       await context.helper.removeTree(container.writableDir);
       await context.store.commit(context.records.delete(id));
       context.images.release(container.imageId);

@@ -29,6 +29,7 @@ export async function startContainer(context: ContainerContext, find: FindContai
           logPath: container.config.logPath,
           cgroupPath: container.cgroupPath,
           pidNamespaceOf: typeof pid === "string" ? 0 : pid.of,
+          runtimeTimeoutMillis: context.runtimeTimeoutMs,
         }),
       );
       stages.addAll(started.stages);

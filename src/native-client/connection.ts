@@ -77,8 +77,12 @@ export class Connection<Request, R extends Response> {
     return this.stream(request, timeoutMs, (response) => response);
   }
 
-  /** One request, answers until `take` gives a value other than undefined. */
-  stream<T>(request: Request, timeoutMs: number, take: (response: R) => T | undefined): Promise<T> {
+  /**
+   * One request, answers until `take` gives a value other than undefined.
+   *
+   * @param begun hears the request's id, by which another request may name this one
+   */
+  stream<T>(request: Request, timeoutMs: number, take: (response: R) => T | undefined, begun: (id: bigint) => void = () => {}): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.#end !== undefined) return reject(this.#end);
       const id = this.#nextId++;
@@ -110,6 +114,7 @@ export class Connection<Request, R extends Response> {
         },
       });
       this.#socket.write(encodeFrame(this.#codec.encode(id, request)));
+      begun(id);
     });
   }
 

@@ -17,6 +17,8 @@ import { PROTOCOL_VERSION } from "./helper.ts";
 import { resultOf } from "./result.ts";
 
 const CALL_TIMEOUT_MS = 60_000;
+// A start and a deletion make calls of the OCI runtime one after the other. The shim keeps the time of each, at most 180 s.
+const RUNTIME_CALLS_TIMEOUT_MS = 600_000;
 
 type Call = NonNullable<ShimRequest["call"]>;
 type Result = NonNullable<ShimResponse["result"]>;
@@ -75,7 +77,7 @@ export class ShimClient {
   }
 
   startContainer(value: ShimStartContainer): Promise<ShimStartContainerResult> {
-    return this.#call({ $case: "startContainer", value }, (result) => resultOf(result, "startContainer"));
+    return this.#call({ $case: "startContainer", value }, (result) => resultOf(result, "startContainer"), RUNTIME_CALLS_TIMEOUT_MS);
   }
 
   /** @throws AgentError not-found when the process has ended */
@@ -84,7 +86,7 @@ export class ShimClient {
   }
 
   async deleteContainer(containerId: string): Promise<void> {
-    await this.#call({ $case: "deleteContainer", value: { containerId } }, (result) => resultOf(result, "done"));
+    await this.#call({ $case: "deleteContainer", value: { containerId } }, (result) => resultOf(result, "done"), RUNTIME_CALLS_TIMEOUT_MS);
   }
 
   async reopenLog(containerId: string): Promise<void> {
@@ -95,22 +97,36 @@ export class ShimClient {
     await this.#call({ $case: "shutdown", value: {} }, (result) => resultOf(result, "done"));
   }
 
-  /** Runs a process to its end; each stream holds at most `maxBytesPerStream` bytes. */
-  async exec(value: ShimExec): Promise<ExecOutcome> {
+  /**
+   * Runs a process to its end; each stream holds at most `maxBytesPerStream` bytes.
+   *
+   * @param signal ends the process and all it has started. A shim of an older build lets it go on.
+   * @throws AgentError cancelled when it was
+   */
+  async exec(value: ShimExec, signal?: AbortSignal): Promise<ExecOutcome> {
+    let cancel = (): void => {};
     const output: Record<"stdout" | "stderr", Uint8Array[]> = { stdout: [], stderr: [] };
     try {
-      // The shim keeps the time of the process itself; no second deadline here.
-      const exit = await this.#connection.stream({ $case: "exec", value }, 0, ({ result }) => {
+      signal?.throwIfAborted();
+      const take = ({ result }: ShimResponse) => {
         if (result?.$case === "execExit") return result.value;
         if (result?.$case === "execOutput") {
           output[result.value.stream === ShimStream.SHIM_STREAM_STDERR ? "stderr" : "stdout"].push(result.value.data);
           return undefined;
         }
         throw new AgentError("internal", `the answer is ${result?.$case ?? "empty"}, not execOutput or execExit`);
+      };
+      // The shim keeps the time of the process itself; no second deadline here.
+      const exit = await this.#connection.stream({ $case: "exec", value }, 0, take, (exec) => {
+        // That it was heard is told by the end of the exec.
+        cancel = () => void this.#connection.call({ $case: "cancelExec", value: { exec } }, CALL_TIMEOUT_MS).catch(() => {});
+        signal?.addEventListener("abort", cancel, { once: true });
       });
       return { ...exit, stdout: Buffer.concat(output.stdout), stderr: Buffer.concat(output.stderr) };
     } catch (failure) {
       throw wrap(failure, `shim exec in pod ${this.#name}`);
+    } finally {
+      signal?.removeEventListener("abort", cancel);
     }
   }
 
@@ -118,9 +134,9 @@ export class ShimClient {
     this.#connection.close();
   }
 
-  async #call<T>(call: Call, take: (result: Result | undefined) => T): Promise<T> {
+  async #call<T>(call: Call, take: (result: Result | undefined) => T, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
     try {
-      const { result } = await this.#connection.call(call, CALL_TIMEOUT_MS);
+      const { result } = await this.#connection.call(call, timeoutMs);
       return take(result);
     } catch (failure) {
       throw wrap(failure, `shim ${call.$case} in pod ${this.#name}`);

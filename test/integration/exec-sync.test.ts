@@ -1,7 +1,10 @@
 // ExecSync: one command beside the container's process, to its end.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { status } from "@grpc/grpc-js";
 import test from "ava";
+import { cgroupFile } from "../lib/kernel.ts";
 import { TestNode } from "../lib/node.ts";
-import { Pod } from "../lib/pods.ts";
+import { type Container, Pod } from "../lib/pods.ts";
 import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t));
@@ -14,15 +17,113 @@ test("both streams and the exit code come back", async (t) => {
   await pod.remove();
 });
 
-test("a command that takes too long is killed with its children, and the error says so", async (t) => {
+// Deaf to SIGTERM: the shell, its child, an orphan in the same session, an orphan in a session of its own, and one forked twice.
+const STUBBORN = [
+  "sh",
+  "-c",
+  "trap '' TERM; (sleep 4321 &); (setsid sleep 4321 &); (setsid sh -c '(sleep 4321 &)'); echo begun; sleep 4321 & sleep 4321",
+];
+const STUBBORN_SLEEPERS = 5;
+
+/** Processes of the container beside its own first one, by their command lines. */
+async function others(container: Container): Promise<string[]> {
+  return othersIn(await container.cgroupPath());
+}
+
+function othersIn(cgroupPath: string): string[] {
+  const pids = cgroupFile(cgroupPath, "memory", "cgroup.procs", "cgroup.procs")
+    .split("\n")
+    .filter((pid) => pid !== "");
+  const lines = pids.flatMap((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ").trim();
+    } catch {
+      return [];
+    }
+  });
+  return lines.filter((line) => line !== "sleep 1000" && line !== "");
+}
+
+const begun = (container: Container): Promise<true> =>
+  node().eventually("all of its processes are there", async () =>
+    (await others(container)).filter((line) => line === "sleep 4321").length === STUBBORN_SLEEPERS ? true : undefined,
+  );
+
+/** Cgroups of commands, wherever this host has them. */
+const execCgroups = (): string[] =>
+  ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+    .filter((folder) => existsSync(folder))
+    .flatMap((folder) => readdirSync(folder, { recursive: true, encoding: "utf8" }))
+    .filter((path) => /(^|\/)(berth-exec-[^/]*|exec-\d+)$/.test(path));
+
+for (const [runtime, modes] of [
+  ["crun", ["CONTAINER", "NODE"]],
+  ["runc", ["CONTAINER"]],
+] as const) {
+  for (const pid of modes) {
+    test(`a command that takes too long is killed with all that it has started: PID namespace ${pid} (${runtime})`, async (t) => {
+      const pod = await Pod.run(node(), {}, runtime);
+      const container = await pod.start("one", ["sleep", "1000"], { linux: { security_context: { namespace_options: { pid } } } });
+      const command = t.throwsAsync(container.exec(STUBBORN, 1));
+      await begun(container);
+      const failure = await command;
+      t.like(failure, { code: status.DEADLINE_EXCEEDED });
+      t.regex(String(failure?.message), /timed out: "sh" was killed after 1 s/);
+      t.deepEqual(await others(container), [], "nothing is left when the answer comes");
+      t.deepEqual(execCgroups(), []);
+      await pod.remove();
+    });
+  }
+}
+
+test("a command whose caller goes away is killed with all that it has started", async (t) => {
   const pod = await Pod.run(node());
   const container = await pod.start("one", ["sleep", "1000"]);
-  const failure = await t.throwsAsync(container.exec(["sh", "-c", "sleep 4321 & sleep 4321"], 1));
-  t.like(failure, { code: 4 });
-  t.regex(String(failure?.message), /timed out/);
-  await node().eventually("no such process is left", async () => ((await container.output("ps")).includes("4321") ? undefined : true));
+  const call = node().cri.cancellable("ExecSync", { container_id: container.id, cmd: STUBBORN });
+  const answer = t.throwsAsync(call.answer);
+  await begun(container);
+  call.cancel();
+  t.like(await answer, { code: status.CANCELLED });
+  await node().eventually("nothing is left", async () => ((await others(container)).length === 0 ? true : undefined));
+  t.is(await container.output("echo", "alive"), "alive");
   await pod.remove();
 });
+
+test("a command goes with a berthd that is killed, and its container stays", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"]);
+  const cgroupPath = await container.cgroupPath();
+  const command = container.exec(STUBBORN).catch(() => {});
+  await begun(container);
+  await node().crash();
+  await command;
+  await node().eventually("nothing is left", async () => (othersIn(cgroupPath).length === 0 ? true : undefined));
+  await node().boot();
+  t.is((await container.status()).state, "CONTAINER_RUNNING");
+  await pod.remove();
+});
+
+test("a daemon that a command leaves behind is its container's, and goes with it", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"]);
+  const cgroupPath = await container.cgroupPath();
+  await container.output("sh", "-c", "setsid sleep 4321 </dev/null >/dev/null 2>&1 &");
+  await node().eventually("it alone is there", async () => ((await others(container)).join() === "sleep 4321" ? true : undefined));
+  t.deepEqual(execCgroups(), []);
+  await container.stop(0);
+  t.deepEqual(othersIn(cgroupPath), []);
+  await pod.remove();
+});
+
+for (const runtime of ["crun", "runc"]) {
+  test(`a command has the oom_score_adj of its container (${runtime})`, async (t) => {
+    const pod = await Pod.run(node(), {}, runtime);
+    const container = await pod.start("one", ["sleep", "1000"], { linux: { resources: { oom_score_adj: 987 } } });
+    t.is(await container.output("cat", "/proc/1/oom_score_adj"), "987");
+    t.is(await container.output("sh", "-c", "cat /proc/self/oom_score_adj"), "987");
+    await pod.remove();
+  });
+}
 
 test("a child that keeps the pipe does not hold up the answer", async (t) => {
   const pod = await Pod.run(node());

@@ -30,6 +30,8 @@ interface Services {
 
 type Method = (request: Message, options: { deadline: number }, done: (failure: ServiceError | null, answer: Message) => void) => void;
 
+type CancellableMethod = (request: Message, done: (failure: ServiceError | null, answer: Message) => void) => { cancel(): void };
+
 type StreamMethod = (request: Message) => ClientReadableStream<Message>;
 
 export class Cri {
@@ -54,6 +56,17 @@ export class Cri {
         else reject(failure);
       });
     });
+  }
+
+  /** A call that its caller may walk away from. @param name "ExecSync" */
+  cancellable(name: string, request: Message): { readonly answer: Promise<Message>; cancel(): void } {
+    const client = this.#clients.find((each) => name in each) as unknown as Record<string, CancellableMethod>;
+    let cancel = (): void => {};
+    const answer = new Promise<Message>((resolve, reject) => {
+      const call = client[name]?.call(client, request, (failure, answer) => (failure === null ? resolve(answer) : reject(failure)));
+      cancel = () => call?.cancel();
+    });
+    return { answer, cancel };
   }
 
   /** A call that answers again and again. `ready` resolves when the node has begun to answer. */

@@ -2,6 +2,7 @@
 
 use crate::{
     cri_log::{Lines, Log},
+    error::ShimError,
     exit::Ended,
     output::{Chunk, read_chunk},
     runtime::Runtime,
@@ -50,6 +51,8 @@ pub struct Start {
     pub replies: Vec<Reply>,
     /// that the process has to be in; `None` where the spec joins none by a number
     pub pid_namespace: Option<OwnedFd>,
+    /// what is being taken back for
+    pub failure: Option<ShimError>,
     pub stages: Vec<Stage>,
     pub since: Instant,
     pub since_nanos: i64,

@@ -1,5 +1,6 @@
 //! Why a request failed.
 
+use crate::exit::Stuck;
 use std::{error::Error, fmt, io};
 use wire::{ErrorKind, Failure};
 
@@ -33,6 +34,19 @@ pub enum ShimError {
         doing: String,
         message: String,
     },
+    /// The OCI runtime said nothing for too long.
+    Stuck {
+        doing: String,
+        stuck: Stuck,
+    },
+    /// What a start failed of.
+    Start {
+        id: String,
+        source: Box<ShimError>,
+    },
+    Cancelled {
+        doing: String,
+    },
     /// The new process said why it could not become PID 1 of the pod.
     PodInit {
         message: String,
@@ -61,6 +75,9 @@ impl ShimError {
             Self::UnknownCall => ErrorKind::Unimplemented,
             Self::PodInit { .. } => ErrorKind::Internal,
             Self::Runtime { message, .. } => runtime_kind(message),
+            Self::Stuck { .. } => ErrorKind::DeadlineExceeded,
+            Self::Start { source, .. } => source.kind(),
+            Self::Cancelled { .. } => ErrorKind::Cancelled,
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::ResourceExhausted,
@@ -91,6 +108,11 @@ impl fmt::Display for ShimError {
             Self::State { doing, id, state } => write!(f, "{doing} {id}: it is {state}"),
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
             Self::Runtime { doing, message } => write!(f, "{doing}: {message}"),
+            Self::Stuck { doing, stuck } => {
+                write!(f, "{doing}: the OCI runtime did not end within {:?} and was killed", stuck.limit)
+            }
+            Self::Start { id, source } => write!(f, "start container {id}: {source}"),
+            Self::Cancelled { doing } => write!(f, "{doing}: it was cancelled"),
             Self::PodInit { message } => f.write_str(message),
             Self::UnknownCall => f.write_str("read request: this shim does not know the call"),
             Self::Busy { containers } => write!(f, "end shim: it has {containers} containers"),
@@ -102,6 +124,7 @@ impl Error for ShimError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
+            Self::Start { source, .. } => Some(source.as_ref()),
             _ => None,
         }
     }

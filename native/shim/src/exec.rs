@@ -1,13 +1,23 @@
 //! One process beside a container's: its output goes to who asked, its exit code last.
 
-use crate::{container::Reply, exit::Ended};
-use rustix::process::{Pid, Signal, kill_process};
+use crate::{
+    container::Reply,
+    exec_cgroup::ExecCgroup,
+    exit::{Ended, Stuck},
+    process_tree,
+};
 use std::{fs, os::fd::OwnedFd, path::PathBuf, time::Instant};
 use wire::ShimStream;
 
 pub const CHUNK_BYTES: usize = 64 * 1024;
-// A tree deeper or wider than that is a fork bomb; the container's own limits hold it.
-const MAX_TREE: usize = 4096;
+
+/// Why an exec was ended before its time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    TimedOut,
+    Cancelled,
+    RuntimeStuck(Stuck),
+}
 
 pub struct Exec {
     pub reply: Reply,
@@ -18,9 +28,12 @@ pub struct Exec {
     pub pid: Option<i32>,
     pub ended: Option<Ended>,
     pub deadline: Option<Instant>,
+    /// The answer waits no longer than that for what is left: output, or processes that were killed.
     pub drain_deadline: Option<Instant>,
-    pub timed_out: bool,
+    pub cut: Option<Cut>,
     pub bytes_left: [u64; 2],
+    /// `None` where the host has none to give
+    pub cgroup: Option<ExecCgroup>,
     /// made for the runtime; removed with the exec
     pub files: Vec<PathBuf>,
 }
@@ -34,14 +47,26 @@ impl Exec {
         taken as usize
     }
 
-    /// Ends the process and its live descendants; a runtime that is still at work with what it has begun.
+    /// Ends the process and all that it has started; a runtime that is still at work with what it has begun.
     pub fn kill(&self) {
-        // Listed before any of them dies: an orphan has another parent.
-        for member in tree(self.pid.unwrap_or(self.runtime_pid)) {
-            if let Some(pid) = Pid::from_raw(member) {
-                let _ = kill_process(pid, Signal::KILL);
-            }
+        process_tree::kill(self.pid.unwrap_or(self.runtime_pid));
+        if let Some(cgroup) = &self.cgroup {
+            cgroup.kill();
         }
+    }
+
+    /// The process has ended, and its output is read; of one that was cut, nothing is alive.
+    pub fn is_over(&self) -> bool {
+        self.ended.is_some() && self.pipes.is_empty() && (self.cut.is_none() || self.is_dead())
+    }
+
+    /// Tells of the end of what was killed, where that is waited for.
+    pub fn dying(&self) -> Option<&OwnedFd> {
+        self.cgroup.as_ref().filter(|_| self.cut.is_some() && self.ended.is_some()).map(ExecCgroup::events)
+    }
+
+    fn is_dead(&self) -> bool {
+        self.cgroup.as_ref().is_none_or(ExecCgroup::is_empty)
     }
 }
 
@@ -51,18 +76,4 @@ impl Drop for Exec {
             let _ = fs::remove_file(file);
         }
     }
-}
-
-fn tree(root: i32) -> Vec<i32> {
-    let mut members = vec![root];
-    let mut next = 0;
-    while next < members.len() && members.len() < MAX_TREE {
-        let pid = members[next];
-        next += 1;
-        for thread in fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten() {
-            let children = fs::read_to_string(thread.path().join("children")).unwrap_or_default();
-            members.extend(children.split_whitespace().filter_map(|child| child.parse::<i32>().ok()));
-        }
-    }
-    members
 }

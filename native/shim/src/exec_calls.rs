@@ -1,14 +1,16 @@
 //! Exec: the runtime puts a process beside the container's and ends; the process is ours to follow then.
 
 use crate::{
+    children::Child,
     connection::Connection,
     container::{Phase, Reply},
     error::ShimError,
-    exec::{CHUNK_BYTES, Exec},
-    exit::Ended,
+    exec::{CHUNK_BYTES, Cut, Exec},
+    exec_cgroup::{ExecCgroup, ExecCgroups},
+    exit::{Ended, Stuck},
     output::{self, Chunk, read_chunk},
     runtime,
-    server::{Child, Server},
+    server::Server,
 };
 use std::{
     fs,
@@ -17,11 +19,12 @@ use std::{
 use wire::{ShimExec, ShimExecExit, ShimExecOutput, ShimStream, shim_response::Result as CallResult};
 
 const DRAIN: Duration = Duration::from_secs(1);
+// What outlives SIGKILL for longer sits in the kernel, and does not keep its caller.
+const DEATH: Duration = Duration::from_secs(5);
 const MAX_EXECS: usize = 1024;
 
 impl Server {
     pub fn exec(&mut self, reply: Reply, request: &ShimExec) -> Result<(), ShimError> {
-        let runtime = self.runtime(&request.runtime_path)?;
         if self.execs.len() >= MAX_EXECS {
             return Err(ShimError::Argument {
                 doing: format!("exec in container {}", request.container_id),
@@ -30,12 +33,14 @@ impl Server {
         }
         let number = self.last_exec + 1;
         let container = self.find(&request.container_id)?;
-        let id = container.id.clone();
+        let (id, cgroup_path) = (container.id.clone(), container.cgroup_path.clone());
+        let limit = container.runtime.as_ref().map_or(0, |runtime| runtime.limit.as_millis());
         if container.phase != Phase::Running {
             return Err(ShimError::State { doing: "exec in container", id, state: container.phase.name() });
         }
         let file = |kind: &str| container.file(&format!("exec-{number}.{kind}"));
         let (process, pid_file, log) = (file("json"), file("pid"), file("log"));
+        let runtime = self.runtime(&request.runtime_path, u32::try_from(limit).unwrap_or(0))?;
         let doing = || format!("exec in container {id}");
         let pipes = || output::pipe().map_err(|errno| ShimError::io(doing(), errno));
         let ((stdout, its_stdout), (stderr, its_stderr)) = (pipes()?, pipes()?);
@@ -49,46 +54,70 @@ impl Server {
             ended: None,
             deadline: (!timeout.is_zero()).then(|| Instant::now() + timeout),
             drain_deadline: None,
-            timed_out: false,
+            cut: None,
             bytes_left: [request.max_bytes_per_stream; 2],
+            cgroup: None,
             files: vec![process.clone(), pid_file.clone(), log.clone()],
         };
         fs::write(&process, &request.process_json).map_err(|source| ShimError::io(doing(), source))?;
         let its = runtime::Output { stdout: its_stdout, stderr: its_stderr };
-        exec.runtime_pid = runtime.exec(&id, &process, &pid_file, &log, its)?;
+        let cgroup = self.exec_cgroups.make(&cgroup_path, &self.config.sandbox_id, number);
+        let place = runtime::ExecPlace {
+            born_in: cgroup
+                .as_ref()
+                .filter(|_| matches!(self.exec_cgroups, ExecCgroups::Hybrid(_)))
+                .map(ExecCgroup::as_fd),
+            sub_cgroup: cgroup.as_ref().filter(|_| matches!(self.exec_cgroups, ExecCgroups::V2)).map(ExecCgroup::name),
+            oom_score_adj: request.oom_score_adj,
+        };
+        let started = runtime.exec(&id, &process, &pid_file, &log, its, &place);
+        exec.cgroup = cgroup;
         self.last_exec = number;
-        self.follow(exec.runtime_pid, Child::ExecStart(number));
+        match started {
+            Ok(pid) => exec.runtime_pid = pid,
+            Err(failure) => {
+                self.let_go(exec);
+                return Err(failure);
+            }
+        }
+        self.follow_runtime(exec.runtime_pid, Child::ExecStart(number), runtime.limit);
         self.execs.insert(number, exec);
         Ok(())
     }
 
-    pub fn exec_started(&mut self, number: u64, ended: Ended) {
+    pub fn exec_started(&mut self, number: u64, end: Result<Ended, Stuck>) {
         let Some(exec) = self.execs.get_mut(&number) else { return };
         let [_, pid_file, log] = exec.files.as_slice() else { return };
-        let started = if ended.code == 0 {
-            runtime::read_pid(pid_file)
-        } else {
-            Err(ShimError::Runtime {
+        let started = match end {
+            Ok(Ended { code: 0, .. }) => runtime::read_pid(pid_file),
+            Ok(_) => Err(ShimError::Runtime {
                 doing: format!("exec in container {}", exec.container),
                 message: runtime::message(log),
-            })
+            }),
+            Err(stuck) => {
+                exec.cut.get_or_insert(Cut::RuntimeStuck(stuck));
+                exec.kill();
+                Err(exec_stuck(exec, stuck))
+            }
         };
         match started {
             Ok(pid) => {
                 exec.pid = Some(pid);
-                if exec.timed_out {
+                if exec.cut.is_some() {
                     exec.kill();
                 }
                 self.expect(pid, Child::ExecProcess(number));
             }
             // Its end was ours.
-            Err(_) if exec.timed_out => {
-                exec.ended = Some(ended);
-                self.finish_exec(number);
-            }
+            Err(_) if exec.cut.is_some() => match end {
+                Ok(ended) => self.exec_ended(number, ended),
+                Err(_) => self.finish_exec(number),
+            },
             Err(failure) => {
                 let reply = exec.reply;
-                self.execs.remove(&number);
+                if let Some(exec) = self.execs.remove(&number) {
+                    self.let_go(exec);
+                }
                 self.fail(reply, &failure);
             }
         }
@@ -99,7 +128,7 @@ impl Server {
         exec.ended = Some(ended);
         exec.deadline = None;
         exec.drain_deadline = Some(Instant::now() + DRAIN);
-        self.finish_exec_if_drained(number);
+        self.finish_exec_if_over(number);
     }
 
     /// Passes on what one pipe has, as far as the bound goes; the rest is read and thrown away, so that the writer ends.
@@ -115,7 +144,7 @@ impl Server {
             Chunk::Later => {}
             Chunk::End => {
                 exec.pipes.remove(index);
-                self.finish_exec_if_drained(number);
+                self.finish_exec_if_over(number);
             }
             Chunk::Bytes(mut data) => {
                 data.truncate(exec.take(stream, data.len()));
@@ -127,8 +156,8 @@ impl Server {
         }
     }
 
-    fn finish_exec_if_drained(&mut self, number: u64) {
-        if self.execs.get(&number).is_some_and(|exec| exec.pipes.is_empty() && exec.ended.is_some()) {
+    pub fn finish_exec_if_over(&mut self, number: u64) {
+        if self.execs.get(&number).is_some_and(Exec::is_over) {
             self.finish_exec(number);
         }
     }
@@ -136,20 +165,65 @@ impl Server {
     fn finish_exec(&mut self, number: u64) {
         let Some(exec) = self.execs.remove(&number) else { return };
         let exit_code = exec.ended.map_or(0, |ended| ended.code);
-        self.answer(exec.reply, CallResult::ExecExit(ShimExecExit { exit_code, timed_out: exec.timed_out }));
+        match exec.cut {
+            None => self.answer(exec.reply, CallResult::ExecExit(ShimExecExit { exit_code, timed_out: false })),
+            Some(Cut::TimedOut) => {
+                self.answer(exec.reply, CallResult::ExecExit(ShimExecExit { exit_code, timed_out: true }));
+            }
+            Some(Cut::Cancelled) => {
+                let doing = format!("exec in container {}", exec.container);
+                self.fail(exec.reply, &ShimError::Cancelled { doing });
+            }
+            Some(Cut::RuntimeStuck(stuck)) => self.fail(exec.reply, &exec_stuck(&exec, stuck)),
+        }
+        self.let_go(exec);
+    }
+
+    fn let_go(&mut self, mut exec: Exec) {
+        if let Some(cgroup) = exec.cgroup.take().filter(|cgroup| !cgroup.dissolve()) {
+            self.old_exec_cgroups.push((cgroup, Instant::now() + DEATH));
+        }
+    }
+
+    /// @param exec as it was asked for
+    pub fn cancel_exec(&mut self, exec: Reply) {
+        for exec in self.execs.values_mut().filter(|each| each.reply == exec) {
+            cut(exec, Cut::Cancelled);
+        }
+    }
+
+    /// Who would have read their answer has gone.
+    pub fn cancel_execs_of_nobody(&mut self) {
+        let connections = &self.connections;
+        for exec in self.execs.values_mut().filter(|each| !connections.contains_key(&each.reply.connection)) {
+            cut(exec, Cut::Cancelled);
+        }
     }
 
     pub fn keep_exec_time(&mut self, now: Instant) {
         let is_due = |deadline: Option<Instant>| deadline.is_some_and(|deadline| deadline <= now);
         for exec in self.execs.values_mut().filter(|exec| is_due(exec.deadline)) {
-            exec.timed_out = true;
-            exec.deadline = None;
-            exec.kill();
+            cut(exec, Cut::TimedOut);
         }
         let drained: Vec<u64> =
             self.execs.iter().filter(|(_, exec)| is_due(exec.drain_deadline)).map(|(number, _)| *number).collect();
         for number in drained {
             self.finish_exec(number);
         }
+        self.old_exec_cgroups.retain(|(cgroup, until)| !cgroup.dissolve() && now < *until);
     }
+}
+
+fn cut(exec: &mut Exec, why: Cut) {
+    if exec.cut.is_some() {
+        return;
+    }
+    exec.cut = Some(why);
+    exec.deadline = None;
+    exec.drain_deadline.get_or_insert(Instant::now() + DEATH);
+    exec.kill();
+}
+
+fn exec_stuck(exec: &Exec, stuck: Stuck) -> ShimError {
+    ShimError::Stuck { doing: format!("exec in container {}: oci exec", exec.container), stuck }
 }

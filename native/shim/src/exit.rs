@@ -1,7 +1,7 @@
 //! How a process ended, and the record of it.
 
 use crate::{error::ShimError, time};
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 use wire::ContainerExit;
 
 /// What waiting for a process gave.
@@ -11,6 +11,12 @@ pub struct Ended {
     /// 0: none
     pub signal: i32,
     pub at_nanos: i64,
+}
+
+/// An OCI runtime that did not end in time; it was killed, with its children.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stuck {
+    pub limit: Duration,
 }
 
 impl Ended {

@@ -1,21 +1,28 @@
 //! berth-shim is the parent of one pod's containers. It makes the pod's namespaces, launches containers through an OCI
 //! runtime, writes their logs, keeps their exit codes, and outlives everybody else. One thread, one loop.
 
+mod children;
 mod connection;
 mod container;
 mod cri_log;
+mod deletion;
 mod error;
+mod events;
 mod exec;
 mod exec_calls;
+mod exec_cgroup;
 mod exit;
 mod lifecycle;
 mod log;
 mod mounts;
 mod output;
+mod pid_namespace;
 mod pod_init;
+mod process_tree;
 mod runtime;
 mod server;
 mod setup;
+mod start;
 mod time;
 mod user;
 

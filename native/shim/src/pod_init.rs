@@ -1,16 +1,14 @@
-//! The PID namespace that containers of the pod may share, made when the first of them asks for it. Its PID 1 is a program
+//! PID 1 of the PID namespace that containers of the pod may share, made when the first of them asks for it: a program
 //! that does nothing, in an empty root, without capabilities, descriptors or environment: a mere fork of the shim would let
 //! a container with SYS_PTRACE walk /proc/1/root to the node.
 
 use crate::{
-    container::Reply,
     error::ShimError,
     output::{self, Chunk, read_chunk},
-    server::{Child, Server},
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fs::{CWD, Mode, OFlags, fstat, openat, stat},
+    fs::{CWD, Mode, OFlags, openat},
     io::write,
     mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, mount_remount, unmount},
     pipe::{PipeFlags, pipe_with},
@@ -38,7 +36,6 @@ use sys::{
     namespace::{UnshareFlags, unshare},
     process::{Fork, exec_descriptor, fork, keep_inherited_descriptors_from_children, reset_signals},
 };
-use wire::{ShimEnsurePodPidResult, shim_response::Result as CallResult};
 
 const START_TIMEOUT: Duration = Duration::from_secs(10);
 const MAX_REPORT_BYTES: usize = 4096;
@@ -50,86 +47,9 @@ pub struct PodInit {
     process: OwnedFd,
 }
 
-impl Server {
-    /// Idempotent: one that lives is the answer.
-    pub fn ensure_pod_pid(&mut self, reply: Reply) -> Result<(), ShimError> {
-        // One that has ended, and whose end was not taken yet, is none.
-        self.reap();
-        let pid = match &self.pod_init {
-            Some(init) => init.pid,
-            None => {
-                let init = PodInit::start(Path::new(&self.config.pod_init_path), &self.state_dir().join("pod-init"))?;
-                let pid = init.pid;
-                self.pod_init = Some(init);
-                self.follow(pid, Child::PodInit);
-                pid
-            }
-        };
-        self.answer(reply, CallResult::EnsurePodPid(ShimEnsurePodPidResult { pid }));
-        Ok(())
-    }
-
-    /// The kernel has killed all that was in the namespace; containers that were end by themselves.
-    pub fn pod_init_ended(&mut self) {
-        self.pod_init = None;
-        self.leave_if_alone();
-    }
-
-    /// Answered when the pod's PID namespace is gone.
-    pub fn shut_down(&mut self, reply: Reply) -> Result<(), ShimError> {
-        if !self.containers.is_empty() {
-            return Err(ShimError::Busy { containers: self.containers.len() });
-        }
-        self.leavers.push(reply);
-        if let Some(init) = &self.pod_init {
-            init.kill();
-        }
-        self.leave_if_alone();
-        Ok(())
-    }
-
-    fn leave_if_alone(&mut self) {
-        if self.pod_init.is_some() {
-            return;
-        }
-        for reply in std::mem::take(&mut self.leavers) {
-            self.done(reply);
-            self.ending = true;
-        }
-    }
-
-    /// The PID namespace of one of the pod's processes, for the moment of a start in which its number must not pass to
-    /// another. 0 is none.
-    pub fn hold_pid_namespace(&mut self, pid: i32) -> Result<Option<OwnedFd>, ShimError> {
-        if pid == 0 {
-            return Ok(None);
-        }
-        self.reap();
-        // Their ends are ours to take: until we have, the number is theirs.
-        let mut known = self.containers.values().filter(|container| container.ended.is_none());
-        let is_ours = self.pod_init.as_ref().is_some_and(|init| init.pid == pid)
-            || known.any(|container| container.process.as_ref().is_some_and(|process| process.pid == pid));
-        let gone = || ShimError::State {
-            doing: "join PID namespace of process",
-            id: pid.to_string(),
-            state: "no running process of the pod",
-        };
-        if !is_ours {
-            return Err(gone());
-        }
-        File::open(format!("/proc/{pid}/ns/pid")).map(|file| Some(file.into())).map_err(|_| gone())
-    }
-}
-
-/// Whether a process is in the namespace behind the descriptor.
-pub fn is_in_pid_namespace(pid: i32, namespace: &OwnedFd) -> bool {
-    let (Ok(its), Ok(wanted)) = (stat(format!("/proc/{pid}/ns/pid")), fstat(namespace)) else { return false };
-    (its.st_dev, its.st_ino) == (wanted.st_dev, wanted.st_ino)
-}
-
 impl PodInit {
     /// @param folder made if need be; stays empty
-    fn start(program: &Path, folder: &Path) -> Result<Self, ShimError> {
+    pub fn start(program: &Path, folder: &Path) -> Result<Self, ShimError> {
         let failed = |step: &'static str| move |source: io::Error| failure(step, source);
         fs::create_dir_all(folder).map_err(failed("make its folder"))?;
         let (report, its_report) = output::pipe().map_err(|errno| failure("make its pipe", errno.into()))?;
@@ -165,7 +85,7 @@ impl PodInit {
         }
     }
 
-    fn kill(&self) {
+    pub fn kill(&self) {
         // Gone already is what we want.
         let _ = pidfd_send_signal(&self.process, Signal::KILL);
     }
@@ -262,15 +182,6 @@ fn enter_empty_root(program: &Path, folder: &Path) -> Result<OwnedFd, ShimError>
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_process_is_in_its_own_pid_namespace_and_in_no_other() {
-        let own = std::process::id().cast_signed();
-        let open = |kind| OwnedFd::from(File::open(format!("/proc/self/ns/{kind}")).expect("namespace"));
-        assert!(is_in_pid_namespace(own, &open("pid")));
-        assert!(!is_in_pid_namespace(own, &open("uts")));
-        assert!(!is_in_pid_namespace(0, &open("pid")));
-    }
 
     #[test]
     fn a_pipe_that_closes_is_a_program_that_runs_and_words_in_it_are_why_it_does_not() {

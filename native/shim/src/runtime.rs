@@ -1,13 +1,22 @@
 //! The OCI runtime's command line: crun and runc take the same words.
 
 use crate::error::ShimError;
+use rustix::{
+    io::{read, write},
+    pipe::{PipeFlags, pipe_with},
+};
 use std::{
     fs::{self, File},
     io::Read,
-    os::fd::OwnedFd,
+    os::{
+        fd::{BorrowedFd, OwnedFd},
+        unix::process::CommandExt,
+    },
     path::{Path, PathBuf},
     process::{Command, Stdio},
+    time::Duration,
 };
+use sys::process::{Fork, fork, fork_into};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 const MAX_LOG_BYTES: u64 = 64 * 1024;
@@ -17,11 +26,23 @@ pub struct Runtime {
     pub program: PathBuf,
     /// where it keeps its own state
     pub root: PathBuf,
+    /// how long a call of it may take
+    pub limit: Duration,
 }
 
 pub struct Output {
     pub stdout: OwnedFd,
     pub stderr: OwnedFd,
+}
+
+/// Where an exec's process comes to be.
+pub struct ExecPlace<'a> {
+    /// a cgroup of v2 for the runtime and all that it starts
+    pub born_in: Option<BorrowedFd<'a>>,
+    /// below the container's own, on a v2 host
+    pub sub_cgroup: Option<&'a str>,
+    /// crun leaves the process what it has itself
+    pub oom_score_adj: Option<i32>,
 }
 
 impl Runtime {
@@ -58,10 +79,44 @@ impl Runtime {
         pid_file: &Path,
         log: &Path,
         output: Output,
+        place: &ExecPlace,
     ) -> Result<i32, ShimError> {
         let mut command = self.command(log);
-        command.arg("exec").arg("--detach").arg("--process").arg(process).arg("--pid-file").arg(pid_file).arg(id);
-        self.spawn(command, "exec", id, Some(output))
+        command.arg("exec").arg("--detach").arg("--process").arg(process).arg("--pid-file").arg(pid_file);
+        if let Some(name) = place.sub_cgroup {
+            command.arg("--cgroup").arg(name);
+        }
+        command.arg(id).stdout(output.stdout).stderr(output.stderr);
+        let failed = |source: std::io::Error| ShimError::io(format!("{} exec {id}", self.program.display()), source);
+        let pipe = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()));
+        let (report, its_report) = pipe?;
+        let forked = match place.born_in {
+            Some(cgroup) => fork_into(cgroup),
+            None => fork(),
+        };
+        let Fork::Parent(pid) = forked.map_err(failed)? else {
+            if let Some(adjustment) = place.oom_score_adj {
+                // One that is refused (lower than our own, without the capability) leaves it as it is.
+                let _ = fs::write("/proc/self/oom_score_adj", adjustment.to_string());
+            }
+            let errno = command.exec().raw_os_error().unwrap_or(0);
+            let _ = write(&its_report, &errno.to_ne_bytes());
+            // No destructor may run here: they would take away what is the shim's.
+            std::process::exit(127);
+        };
+        drop(its_report);
+        let mut errno = [0; 4];
+        match read(&report, &mut errno) {
+            // Closed by the exec that went well.
+            Ok(0) => Ok(pid),
+            _ => Err(failed(std::io::Error::from_raw_os_error(i32::from_ne_bytes(errno)))),
+        }
+    }
+
+    /// Without the runtime's help: what it keeps of a container that it could not delete.
+    pub fn forget(&self, id: &str) {
+        // It has made nothing in many cases; what can't be removed goes with the pod.
+        let _ = fs::remove_dir_all(self.root.join(id));
     }
 
     fn command(&self, log: &Path) -> Command {

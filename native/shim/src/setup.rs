@@ -1,6 +1,6 @@
 //! From a fresh process to a shim that listens: one frame in, the pod's namespaces, one frame out.
 
-use crate::{error::ShimError, mounts, time};
+use crate::{error::ShimError, exec_cgroup::ExecCgroups, mounts, time};
 use rustix::{
     io::fcntl_dupfd_cloexec,
     net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
@@ -30,6 +30,7 @@ pub struct Ready {
     pub config: ShimConfig,
     pub listener: UnixListener,
     pub signals: OwnedFd,
+    pub exec_cgroups: ExecCgroups,
 }
 
 /// `None` in the parent of the fork, which has nothing more to do.
@@ -90,6 +91,7 @@ fn set_up(config: ShimConfig) -> Result<(Ready, Vec<Stage>), ShimError> {
     let state_dir = Path::new(&config.state_dir);
     unshare(UnshareFlags::NEWNS).map_err(|source| ShimError::io("make mount namespace", source))?;
     mounts::check_private(state_dir)?;
+    let exec_cgroups = ExecCgroups::detect(config.hide_unified);
     if config.hide_unified {
         mounts::hide_unified()?;
     }
@@ -117,7 +119,7 @@ fn set_up(config: ShimConfig) -> Result<(Ready, Vec<Stage>), ShimError> {
 
     let listener = listen(&config.socket_path)?;
     stages.done("socket");
-    Ok((Ready { config, listener, signals }, stages.list))
+    Ok((Ready { config, listener, signals, exec_cgroups }, stages.list))
 }
 
 /// Only of namespaces that are the pod's own: the others are the node's.

@@ -1,0 +1,116 @@
+//! The processes that we have started, or are left to us, and what their ends mean.
+
+use crate::{
+    exit::{Ended, Stuck},
+    process_tree,
+    server::Server,
+};
+use rustix::{
+    io::read,
+    process::{WaitOptions, wait},
+};
+use std::time::{Duration, Instant};
+
+// Ends of processes that nobody has asked for yet: a container that ends before its pid file was read is among them.
+const MAX_STRANGERS: usize = 256;
+
+/// What a process that we wait for is to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Child {
+    Create(String),
+    Start(String),
+    /// taking back a start that failed
+    FailedStart(String),
+    Delete(String),
+    Init(String),
+    ExecStart(u64),
+    ExecProcess(u64),
+    PodInit,
+}
+
+/// A child, and when it is stuck if it has not ended by then.
+pub struct Followed {
+    pub child: Child,
+    pub due: Option<(Instant, Stuck)>,
+}
+
+impl Server {
+    /// Takes the end of every process that has ended: runtimes, containers, execs, and orphans of theirs.
+    pub fn reap(&mut self) {
+        let mut signals = [0; 4096];
+        while matches!(read(&self.signals, &mut signals), Ok(bytes) if bytes > 0) {}
+        while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+            let ended = Ended::from_wait(status.exit_status(), status.terminating_signal());
+            let pid = pid.as_raw_nonzero().get();
+            match self.children.remove(&pid) {
+                Some(followed) => self.child_ended(followed.child, ended),
+                None => {
+                    if self.strangers.len() >= MAX_STRANGERS {
+                        self.strangers.pop_front();
+                    }
+                    self.strangers.push_back((pid, ended));
+                }
+            }
+        }
+        // Kept longer, an end would be taken for that of a later process of the same number.
+        let is_awaited = |each: &Followed| matches!(each.child, Child::Create(_) | Child::ExecStart(_));
+        if !self.children.values().any(is_awaited) {
+            self.strangers.clear();
+        }
+    }
+
+    /// From now on the end of this process, which we have just started, is what `child` says.
+    pub fn follow(&mut self, pid: i32, child: Child) {
+        self.children.insert(pid, Followed { child, due: None });
+    }
+
+    /// The same of an OCI runtime, which may take only so long.
+    pub fn follow_runtime(&mut self, pid: i32, child: Child, limit: Duration) {
+        self.children.insert(pid, Followed { child, due: Some((Instant::now() + limit, Stuck { limit })) });
+    }
+
+    /// The same of a process that a runtime has started, and told us of; its end may have come already.
+    pub fn expect(&mut self, pid: i32, child: Child) {
+        match self
+            .strangers
+            .iter()
+            .position(|(stranger, _)| *stranger == pid)
+            .and_then(|index| self.strangers.remove(index))
+        {
+            Some((_, ended)) => self.child_ended(child, ended),
+            None => self.follow(pid, child),
+        }
+    }
+
+    fn child_ended(&mut self, child: Child, ended: Ended) {
+        match child {
+            Child::Init(id) => self.init_ended(&id, ended),
+            Child::ExecProcess(id) => self.exec_ended(id, ended),
+            Child::PodInit => self.pod_init_ended(),
+            runtime => self.runtime_ended(runtime, Ok(ended)),
+        }
+    }
+
+    fn runtime_ended(&mut self, child: Child, end: Result<Ended, Stuck>) {
+        match child {
+            Child::Create(id) => self.created(&id, end),
+            Child::Start(id) => self.started(&id, end),
+            Child::FailedStart(id) => self.start_taken_back(&id),
+            Child::Delete(id) => self.deleted(&id, end.err()),
+            Child::ExecStart(id) => self.exec_started(id, end),
+            Child::Init(_) | Child::ExecProcess(_) | Child::PodInit => {}
+        }
+    }
+
+    /// Its end is not waited for: what hangs in the kernel does not even die. Taken when it comes, it is a stranger's.
+    pub fn end_stuck_runtimes(&mut self, now: Instant) {
+        let due = |each: &Followed| each.due.filter(|(deadline, _)| *deadline <= now).map(|(_, stuck)| stuck);
+        let all: Vec<(i32, Stuck)> =
+            self.children.iter().filter_map(|(pid, each)| due(each).map(|stuck| (*pid, stuck))).collect();
+        for (pid, stuck) in all {
+            let Some(followed) = self.children.remove(&pid) else { continue };
+            process_tree::kill(pid);
+            self.runtime_ended(followed.child, Err(stuck));
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What the loop waits for, and until when.
+
+use crate::{connection::Connection, server::Server};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    io::Errno,
+};
+use std::{
+    os::fd::AsFd,
+    time::{Duration, Instant},
+};
+
+const LOG_RETRY: Duration = Duration::from_millis(100);
+// The kernel frees a cgroup a moment after its last process has gone.
+const CGROUP_RETRY: Duration = Duration::from_millis(20);
+
+#[derive(Clone)]
+pub enum Source {
+    Listener,
+    Signals,
+    Connection(u64),
+    Stream(String, usize),
+    ExecPipe(u64, usize),
+    /// of a command that was killed
+    ExecCgroup(u64),
+}
+
+impl Server {
+    /// What is ready. Streams of a container whose log is full, and of an exec whose reader is slow, are not asked.
+    pub fn wait(&self) -> Result<Vec<Source>, Errno> {
+        let mut sources = vec![Source::Listener, Source::Signals];
+        let mut descriptors =
+            vec![PollFd::new(&self.listener, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
+        for (id, connection) in &self.connections {
+            sources.push(Source::Connection(*id));
+            let out = if connection.wants_to_write() { PollFlags::OUT } else { PollFlags::empty() };
+            descriptors.push(PollFd::from_borrowed_fd(connection.as_fd(), PollFlags::IN | out));
+        }
+        for container in self.containers.values().filter(|container| container.log.takes_more()) {
+            for (index, stream) in container.streams.iter().enumerate() {
+                sources.push(Source::Stream(container.id.clone(), index));
+                descriptors.push(PollFd::new(&stream.pipe, PollFlags::IN));
+            }
+        }
+        for (id, exec) in &self.execs {
+            if let Some(events) = exec.dying() {
+                sources.push(Source::ExecCgroup(*id));
+                descriptors.push(PollFd::new(events, PollFlags::PRI));
+            }
+            if self.connections.get(&exec.reply.connection).is_some_and(Connection::is_busy) {
+                continue;
+            }
+            for (index, (_, pipe)) in exec.pipes.iter().enumerate() {
+                sources.push(Source::ExecPipe(*id, index));
+                descriptors.push(PollFd::new(pipe, PollFlags::IN));
+            }
+        }
+        let timeout = self.next_deadline().map(|deadline| {
+            let left = deadline.saturating_duration_since(Instant::now());
+            Timespec { tv_sec: left.as_secs().cast_signed(), tv_nsec: left.subsec_nanos().into() }
+        });
+        match poll(&mut descriptors, timeout.as_ref()) {
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno),
+        }
+        let ready: Vec<bool> = descriptors.iter().map(|descriptor| !descriptor.revents().is_empty()).collect();
+        // From the last to the first: a stream that ends is taken out of its list.
+        Ok(sources.into_iter().zip(ready).rev().filter(|(_, ready)| *ready).map(|(source, _)| source).collect())
+    }
+
+    fn next_deadline(&self) -> Option<Instant> {
+        let containers = self.containers.values().filter_map(|container| container.drain_deadline);
+        let execs = self.execs.values().flat_map(|exec| [exec.deadline, exec.drain_deadline]).flatten();
+        let stuck =
+            self.containers.values().any(|container| container.log.is_stuck()).then(|| Instant::now() + LOG_RETRY);
+        let first_visit = (self.last_connection == 0).then_some(self.first_visit_until);
+        let runtimes = self.children.values().filter_map(|each| each.due.map(|(deadline, _)| deadline));
+        let cgroups = (!self.old_exec_cgroups.is_empty()).then(|| Instant::now() + CGROUP_RETRY);
+        containers.chain(execs).chain(runtimes).chain(stuck).chain(cgroups).chain(first_visit).min()
+    }
+
+    /// What is due by the clock.
+    pub fn keep_time(&mut self) {
+        let now = Instant::now();
+        let due: Vec<String> = self
+            .containers
+            .values()
+            .filter(|each| each.drain_deadline.is_some_and(|deadline| deadline <= now))
+            .map(|each| each.id.clone())
+            .collect();
+        for id in due {
+            self.finish_unless_stuck(&id);
+        }
+        let stuck: Vec<String> =
+            self.containers.values().filter(|each| each.log.is_stuck()).map(|each| each.id.clone()).collect();
+        for id in stuck {
+            if let Some(container) = self.containers.get_mut(&id) {
+                container.log.flush();
+            }
+            self.finish_if_drained(&id);
+        }
+        self.end_stuck_runtimes(now);
+        self.keep_exec_time(now);
+        if self.is_forgotten(now) {
+            self.ending = true;
+        }
+    }
+
+    /// Whoever asked for this pod was killed before it knew of us: nobody will ever come.
+    fn is_forgotten(&self, now: Instant) -> bool {
+        self.last_connection == 0 && self.containers.is_empty() && now >= self.first_visit_until
+    }
+}

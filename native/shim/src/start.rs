@@ -1,0 +1,207 @@
+//! StartContainer: each step that runs the OCI runtime ends where the runtime does, in another function here; nothing waits.
+
+use crate::{
+    children::Child,
+    container::{Container, Phase, Process, Reply, Start, Stream},
+    cri_log::{Lines, Log},
+    error::ShimError,
+    exit::{self, Ended, Stuck},
+    log, output,
+    pid_namespace::is_in_pid_namespace,
+    runtime,
+    server::Server,
+    time,
+};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
+use wire::{ShimStartContainer, ShimStartContainerResult, Stage, shim_response::Result as CallResult};
+
+impl Server {
+    pub fn start_container(&mut self, reply: Reply, request: &ShimStartContainer) -> Result<(), ShimError> {
+        let runtime = self.runtime(&request.runtime_path, request.runtime_timeout_millis)?;
+        let container = self.find(&request.container_id)?;
+        let id = container.id.clone();
+        match (container.phase, &mut container.start) {
+            (Phase::Created, _) => {}
+            (Phase::Starting, Some(start)) => {
+                start.replies.push(reply);
+                return Ok(());
+            }
+            (Phase::Running, _) => {
+                let result = start_result(container, Vec::new());
+                self.answer(reply, CallResult::StartContainer(result));
+                return Ok(());
+            }
+            (phase, _) => return Err(ShimError::State { doing: "start container", id, state: phase.name() }),
+        }
+        let pid_namespace = self.hold_pid_namespace(request.pid_namespace_of)?;
+        let container = self.find(&request.container_id)?;
+        let config = container.file("config.json");
+        fs::write(&config, &request.config_json)
+            .map_err(|source| ShimError::io(format!("write {}", config.display()), source))?;
+        container.log = Log::open(&request.log_directory, &request.log_path)?;
+        let pipes = || output::pipe().map_err(|errno| ShimError::io(format!("make pipes of container {id}"), errno));
+        let ((stdout, its_stdout), (stderr, its_stderr)) = (pipes()?, pipes()?);
+        let its = runtime::Output { stdout: its_stdout, stderr: its_stderr };
+        let pid =
+            runtime.create(&id, &container.folder, &container.file("pid"), &container.file("runtime.log"), its)?;
+        container.streams = vec![
+            Stream { pipe: stdout, lines: Lines::new("stdout") },
+            Stream { pipe: stderr, lines: Lines::new("stderr") },
+        ];
+        let limit = runtime.limit;
+        container.runtime = Some(runtime);
+        container.launched = true;
+        container.cgroup_path.clone_from(&request.cgroup_path);
+        container.phase = Phase::Starting;
+        container.start = Some(Start {
+            replies: vec![reply],
+            pid_namespace,
+            failure: None,
+            stages: Vec::new(),
+            since: Instant::now(),
+            since_nanos: time::now_nanos(),
+        });
+        self.follow_runtime(pid, Child::Create(id), limit);
+        Ok(())
+    }
+
+    /// `create` has ended: the process is there, and waits to be let go.
+    pub fn created(&mut self, id: &str, end: Result<Ended, Stuck>) {
+        let Some(container) = self.containers.get_mut(id) else { return };
+        stage(container, "oci create");
+        let step = went_well(container, "oci create", end).and_then(|()| {
+            let pid = hold_process(container)?;
+            check_pid_namespace(container, pid)?;
+            Ok((pid, start_process(container)?))
+        });
+        match step {
+            Ok((init, (starter, limit))) => {
+                self.expect(init, Child::Init(id.to_owned()));
+                self.follow_runtime(starter, Child::Start(id.to_owned()), limit);
+            }
+            Err(failure) => self.take_back_start(id, failure),
+        }
+    }
+
+    pub fn started(&mut self, id: &str, end: Result<Ended, Stuck>) {
+        let Some(container) = self.containers.get_mut(id) else { return };
+        stage(container, "oci start");
+        if let Err(failure) = went_well(container, "oci start", end) {
+            return self.take_back_start(id, failure);
+        }
+        container.phase = Phase::Running;
+        container.started_at_nanos = time::now_nanos();
+        let Some(start) = container.start.take() else { return };
+        let (result, report) = (start_result(container, start.stages), container.report());
+        let (ended, deleting) = (container.ended, !container.deleters.is_empty());
+        for reply in start.replies {
+            self.answer(reply, CallResult::StartContainer(result.clone()));
+        }
+        self.tell_all(CallResult::ContainerStarted(report));
+        match ended {
+            Some(ended) => self.drain(id, ended),
+            None if deleting => self.kill(id),
+            None => {}
+        }
+    }
+
+    fn take_back_start(&mut self, id: &str, failure: ShimError) {
+        let Some(container) = self.containers.get_mut(id) else { return };
+        if let Some(start) = &mut container.start {
+            start.failure = Some(failure);
+        }
+        let runtime = container.runtime.as_ref();
+        match runtime.map(|runtime| (runtime.delete(id, &container.file("delete.log")), runtime.limit)) {
+            Some((Ok(pid), limit)) => self.follow_runtime(pid, Child::FailedStart(id.to_owned()), limit),
+            _ => self.start_taken_back(id),
+        }
+    }
+
+    pub fn start_taken_back(&mut self, id: &str) {
+        let Some(container) = self.containers.get_mut(id) else { return };
+        container.close_streams();
+        container.launched = false;
+        container.process = None;
+        let exit = Ended { code: 128, signal: 0, at_nanos: time::now_nanos() }.as_exit(false);
+        if let Err(failure) = exit::write_record(&container.folder, &exit) {
+            log::warn(failure);
+        }
+        container.exit = Some(exit);
+        container.phase = Phase::Exited;
+        let (start, deleting) = (container.start.take(), !container.deleters.is_empty());
+        if let Some(Start { replies, failure: Some(failure), .. }) = start {
+            let failure = ShimError::Start { id: id.to_owned(), source: Box::new(failure) };
+            for reply in replies {
+                self.fail(reply, &failure);
+            }
+        }
+        if deleting {
+            self.deleted(id, None);
+        }
+    }
+}
+
+fn hold_process(container: &mut Container) -> Result<i32, ShimError> {
+    let pid = runtime::read_pid(&container.file("pid"))?;
+    let wrong = || {
+        ShimError::io(
+            format!("hold process {pid} of container {}", container.id),
+            std::io::Error::from(std::io::ErrorKind::InvalidData),
+        )
+    };
+    let descriptor = pidfd_open(Pid::from_raw(pid).filter(|_| pid > 1).ok_or_else(wrong)?, PidfdFlags::empty());
+    let descriptor = descriptor
+        .map_err(|errno| ShimError::io(format!("hold process {pid} of container {}", container.id), errno))?;
+    container.process = Some(Process { pid, descriptor });
+    Ok(pid)
+}
+
+/// The number in the spec may have passed to another process before the runtime looked at it.
+fn check_pid_namespace(container: &Container, pid: i32) -> Result<(), ShimError> {
+    let wanted = container.start.as_ref().and_then(|start| start.pid_namespace.as_ref());
+    match wanted {
+        Some(namespace) if !is_in_pid_namespace(pid, namespace) => Err(ShimError::State {
+            doing: "start container",
+            id: container.id.clone(),
+            state: "not in the PID namespace that it was to join",
+        }),
+        _ => Ok(()),
+    }
+}
+
+fn start_result(container: &Container, stages: Vec<Stage>) -> ShimStartContainerResult {
+    ShimStartContainerResult {
+        pid: container.process.as_ref().map_or(0, |process| process.pid),
+        started_at_nanos: container.started_at_nanos,
+        stages,
+    }
+}
+
+fn start_process(container: &Container) -> Result<(i32, Duration), ShimError> {
+    let missing = || ShimError::NotFound { what: "runtime of container", id: container.id.clone() };
+    let runtime = container.runtime.as_ref().ok_or_else(missing)?;
+    Ok((runtime.start(&container.id, &container.file("runtime.log"))?, runtime.limit))
+}
+
+fn went_well(container: &Container, doing: &str, end: Result<Ended, Stuck>) -> Result<(), ShimError> {
+    match end {
+        Ok(Ended { code: 0, .. }) => Ok(()),
+        Ok(_) => {
+            let message = runtime::message(&container.file("runtime.log"));
+            Err(ShimError::Runtime { doing: doing.into(), message })
+        }
+        Err(stuck) => Err(ShimError::Stuck { doing: doing.into(), stuck }),
+    }
+}
+
+fn stage(container: &mut Container, name: &str) {
+    if let Some(start) = &mut container.start {
+        let duration_nanos = i64::try_from(start.since.elapsed().as_nanos()).unwrap_or(i64::MAX);
+        start.stages.push(Stage { name: name.into(), started_at_nanos: start.since_nanos, duration_nanos });
+        (start.since, start.since_nanos) = (Instant::now(), time::now_nanos());
+    }
+}

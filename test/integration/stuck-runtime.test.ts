@@ -1,0 +1,89 @@
+// An OCI runtime that hangs holds up its own container, for a while: then it is killed, and the pod goes on.
+import { readdirSync, readFileSync } from "node:fs";
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { status } from "@grpc/grpc-js";
+import test from "ava";
+import { kernelObjectsOf } from "../lib/kernel.ts";
+import { TestNode } from "../lib/node.ts";
+import { type Container, Pod } from "../lib/pods.ts";
+import { shared } from "../lib/teardown.ts";
+
+// crun, but for one verb: deaf to SIGTERM it hangs with a child before it, or after crun has done what was asked.
+const RUNTIME = `#!/bin/sh
+folder=$(dirname "$0")
+case "$*" in *" $(cat "$folder/verb") "*) ;; *) exec crun "$@" ;; esac
+trap '' TERM
+[ "$(cat "$folder/when")" = before ] || crun "$@"
+sleep 98765 &
+sleep 98765
+`;
+
+const folder = shared(test, async (t) => {
+  const path = await mkdtemp(join(tmpdir(), "berth-"));
+  t.teardown(() => rm(path, { recursive: true }));
+  await writeFile(join(path, "runtime"), RUNTIME);
+  await chmod(join(path, "runtime"), 0o755);
+  await hang(path, "none", "before");
+  return path;
+});
+const node = shared(test, (t) => TestNode.start(t, { flags: ["--runtime", join(folder(), "runtime"), "--runtime-timeout", "1"] }));
+
+async function hang(path: string, verb: string, when: "before" | "after"): Promise<void> {
+  await writeFile(join(path, "verb"), verb);
+  await writeFile(join(path, "when"), when);
+}
+
+const hanging = (): string[] =>
+  readdirSync("/proc")
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        return readFileSync(`/proc/${pid}/cmdline`, "latin1").includes("98765");
+      } catch {
+        return false;
+      }
+    });
+
+const CALLS: Readonly<Record<string, (container: Container) => Promise<unknown>>> = {
+  create: (container) => container.start(),
+  start: (container) => container.start(),
+  exec: (container) => container.exec(["sleep", "1000"]),
+  delete: (container) => container.remove(),
+};
+
+for (const [when, verbs] of [
+  ["before", ["create", "start", "exec", "delete"]],
+  ["after", ["create", "start"]],
+] as const) {
+  for (const verb of verbs) {
+    test(`a runtime that hangs ${when} its ${verb} is killed, and its container can be removed`, async (t) => {
+      const instanceId = await node().instanceId();
+      const pod = await Pod.run(node());
+      const witness = await pod.start("witness", ["sleep", "1000"]);
+      const before = kernelObjectsOf(node().folder, instanceId);
+      const container = await pod.create("one", ["sleep", "1000"]);
+      if (verb === "exec" || verb === "delete") await container.start();
+
+      await hang(folder(), verb, when);
+      const call = t.throwsAsync(CALLS[verb]?.(container) ?? Promise.resolve());
+      await node().eventually("the runtime hangs", async () => (hanging().length > 0 ? true : undefined));
+      if (verb !== "exec") t.is(await witness.output("echo", "alive"), "alive", "others go on meanwhile");
+      const failure = await call;
+      t.like(failure, { code: status.DEADLINE_EXCEEDED });
+      t.regex(String(failure?.message), new RegExp(`${container.id}.*oci ${verb}: the OCI runtime did not end within 1s and was killed`));
+      t.deepEqual(hanging(), []);
+      if (verb === "create" || verb === "start")
+        t.like(await container.status(), { state: "CONTAINER_EXITED", exit_code: 128, reason: "StartError" });
+
+      await container.stop();
+      await container.remove();
+      const left = () => kernelObjectsOf(node().folder, instanceId).filter((line) => !before.includes(line));
+      await node().eventually(`nothing is left: ${left()}`, async () => (left().length === 0 ? true : undefined));
+      await hang(folder(), "none", "before");
+      t.is(await witness.output("echo", "alive"), "alive");
+      await pod.remove();
+    });
+  }
+}
