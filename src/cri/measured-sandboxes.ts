@@ -1,7 +1,7 @@
 // Pods with what they and their running containers use, in one question to the helper.
 import type { ContainerRecord } from "../container/records.ts";
 import type { SandboxRecord } from "../sandbox/records.ts";
-import type { MeasuredUsage } from "../stats/usage-service.ts";
+import type { Figures, MeasuredUsage } from "../stats/usage-service.ts";
 import type { Engine } from "./engine.ts";
 
 interface MeasuredContainer {
@@ -16,10 +16,10 @@ export interface MeasuredSandbox {
 }
 
 /** One that ends meanwhile is left out, pod or container. */
-export async function measureSandboxes(engine: Engine, sandboxes: readonly SandboxRecord[]): Promise<MeasuredSandbox[]> {
+export async function measureSandboxes(engine: Engine, sandboxes: readonly SandboxRecord[], figures: Figures): Promise<MeasuredSandbox[]> {
   const wanted = new Set<string>(sandboxes.map((sandbox) => sandbox.id));
   const containers = engine.containers.list().filter((container) => container.state === "running" && wanted.has(container.sandboxId));
-  const usages = await engine.usage.ofPods(sandboxes, containers);
+  const usages = await engine.usage.ofPods(sandboxes, containers, figures);
   const bySandbox = Map.groupBy(containers, (container) => container.sandboxId);
   return sandboxes.flatMap((sandbox) => {
     const usage = usages.get(sandbox.id);

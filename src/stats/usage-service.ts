@@ -17,7 +17,10 @@ export interface MeasuredUsage extends Usage {
   readonly writableLayer: LayerUsage | undefined;
 }
 
-const NO_CPU: CpuUsage = { usageNanos: 0n, throttledPeriods: 0n, throttledNanos: 0n, periods: 0n, pressure: undefined };
+const NO_CPU: CpuUsage = { usageNanos: 0n, pressure: undefined };
+
+/** common: what the CRI has fields for; all: throttling, kills, the limit of pids and disk too, at twice the cost. */
+export type Figures = "common" | "all";
 
 export class UsageService {
   readonly #helper: Helper;
@@ -31,28 +34,37 @@ export class UsageService {
 
   /** By container id; one without a cgroup is left out. */
   async ofContainers(containers: readonly ContainerRecord[]): Promise<ReadonlyMap<string, MeasuredUsage>> {
-    return await this.#read(containers.map(containerTarget), containers);
+    return await this.#read(containers.map(containerTarget), containers, "common");
   }
 
   /** Of pods and containers, by id. */
-  async ofPods(sandboxes: readonly SandboxRecord[], containers: readonly ContainerRecord[]): Promise<ReadonlyMap<string, MeasuredUsage>> {
+  async ofPods(
+    sandboxes: readonly SandboxRecord[],
+    containers: readonly ContainerRecord[],
+    figures: Figures,
+  ): Promise<ReadonlyMap<string, MeasuredUsage>> {
     const pods = sandboxes.map((sandbox) => ({
       key: sandbox.id,
       cgroupPath: sandbox.cgroupPath,
       hostInterface: this.#network.endpoint(sandbox.id)?.hostInterface ?? "",
     }));
-    return await this.#read([...pods, ...containers.map(containerTarget)], containers);
+    return await this.#read([...pods, ...containers.map(containerTarget)], containers, figures);
   }
 
   /** Of containers that run or not; without those that were not measured yet. */
   async writableLayers(containers: readonly ContainerRecord[]): Promise<readonly LayerUsage[]> {
     if (containers.length === 0) return [];
-    return (await this.#helper.getUsage({ targets: [], layers: containers.map(layerTarget) })).layers;
+    return (await this.#helper.getUsage({ targets: [], layers: containers.map(layerTarget), allFigures: false })).layers;
   }
 
-  async #read(targets: UsageTarget[], containers: readonly ContainerRecord[]): Promise<ReadonlyMap<string, MeasuredUsage>> {
+  async #read(
+    targets: UsageTarget[],
+    containers: readonly ContainerRecord[],
+    figures: Figures,
+  ): Promise<ReadonlyMap<string, MeasuredUsage>> {
     if (targets.length === 0) return new Map();
-    const { usages, layers } = await this.#helper.getUsage({ targets, layers: containers.map(layerTarget) });
+    const request = { targets, layers: containers.map(layerTarget), allFigures: figures === "all" };
+    const { usages, layers } = await this.#helper.getUsage(request);
     const byKey = new Map(layers.map((layer) => [layer.key, layer]));
     return new Map(usages.map((usage) => [usage.key, this.#measured(usage, byKey.get(usage.key))]));
   }

@@ -1,27 +1,27 @@
-//! A cgroup's folder, opened once, and its files by name.
+//! A cgroup's folder, and its files by name.
 
 use crate::Pressure;
 use rustix::{
     fs::{CWD, Mode, OFlags, openat},
     io::{Errno, read},
 };
-use std::{os::fd::OwnedFd, path::Path};
+use std::path::PathBuf;
 
 // memory.stat has 1 to 2 KiB.
 const FIRST_READ: usize = 4096;
 const MOST_BYTES: usize = 256 * 1024;
 
-pub struct Folder(OwnedFd);
+/// Not opened: most of v1's have one file of interest, and opening that first costs more than longer paths.
+pub struct Folder(PathBuf);
 
 impl Folder {
-    /// `None` when it is gone.
-    pub fn open(path: &Path) -> Option<Self> {
-        openat(CWD, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok().map(Self)
+    pub fn new(path: PathBuf) -> Self {
+        Self(path)
     }
 
     /// `None` when the file is gone, or this kernel does not have it.
     pub fn text(&self, name: &str) -> Option<String> {
-        let file = openat(&self.0, name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+        let file = openat(CWD, self.0.join(name), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
         let (mut bytes, mut filled) = (vec![0; FIRST_READ], 0);
         while filled < MOST_BYTES {
             if filled == bytes.len() {

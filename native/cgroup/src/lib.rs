@@ -21,4 +21,4 @@ pub use error::CgroupError;
 pub use limits::Limits;
 pub use path::CgroupPath;
 pub use pressure::{Pressure, Stall};
-pub use usage::{Cpu, Io, Memory, Pids, Pressures, Swap, Usage};
+pub use usage::{Bandwidth, Cpu, Figures, Io, Memory, Pids, Pressures, Swap, Usage};

@@ -2,6 +2,15 @@
 
 use crate::{CgroupPath, Cgroups, Pressure};
 
+/// How much is read: opening a file of a cgroup costs more than reading it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Figures {
+    /// What the CRI has fields for.
+    Common,
+    /// Throttling, kills, the limit of pids and disk too.
+    All,
+}
+
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usage {
     pub cpu: Cpu,
@@ -14,7 +23,13 @@ pub struct Usage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Cpu {
     pub usage_nanos: u64,
-    /// Of the bandwidth limit, in which something ran; 0 without a limit.
+    pub bandwidth: Option<Bandwidth>,
+}
+
+/// How the limit was felt; all 0 without one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Bandwidth {
+    /// in which something ran
     pub periods: u64,
     pub throttled_periods: u64,
     pub throttled_nanos: u64,
@@ -30,7 +45,7 @@ pub struct Memory {
     pub page_faults: u64,
     pub major_page_faults: u64,
     pub limit: Option<u64>,
-    pub oom_kills: u64,
+    pub oom_kills: Option<u64>,
     /// `None` where the kernel does not account it
     pub swap: Option<Swap>,
 }
@@ -67,8 +82,8 @@ pub struct Pressures {
 
 impl Cgroups {
     /// `None` when the cgroup is gone.
-    pub fn usage(&self, path: &CgroupPath) -> Option<Usage> {
-        if self.is_v2() { self.usage_v2(path) } else { self.usage_v1(path) }
+    pub fn usage(&self, path: &CgroupPath, figures: Figures) -> Option<Usage> {
+        if self.is_v2() { self.usage_v2(path, figures) } else { self.usage_v1(path, figures) }
     }
 
     /// CPU time alone; `None` when the cgroup is gone.

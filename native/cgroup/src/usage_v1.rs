@@ -3,20 +3,22 @@
 use crate::{
     CgroupPath, Cgroups,
     folder::Folder,
-    usage::{Cpu, Io, Memory, Pids, Pressures, Swap, Usage},
+    usage::{Bandwidth, Cpu, Figures, Io, Memory, Pids, Pressures, Swap, Usage},
 };
 
 // "No limit" is the largest number of whole pages.
 const NO_LIMIT: u64 = 0x7000_0000_0000_0000;
 
 impl Cgroups {
-    pub(crate) fn usage_v1(&self, path: &CgroupPath) -> Option<Usage> {
+    pub(crate) fn usage_v1(&self, path: &CgroupPath, figures: Figures) -> Option<Usage> {
         let usage_nanos = self.cpu_nanos_v1(path)?;
+        let folder = |controller| self.folder_of(controller, path);
+        let further = |controller| folder(controller).filter(|_| figures == Figures::All);
         Some(Usage {
-            cpu: Cpu { usage_nanos, ..self.bandwidth(path) },
-            memory: self.folder_of("memory", path).and_then(|folder| memory(&folder)),
-            pids: self.folder_of("pids", path).and_then(|folder| pids(&folder)),
-            io: self.folder_of("blkio", path).and_then(|folder| io(&folder)),
+            cpu: Cpu { usage_nanos, bandwidth: further("cpu").and_then(|folder| bandwidth(&folder)) },
+            memory: folder("memory").and_then(|folder| memory(&folder, figures)),
+            pids: folder("pids").and_then(|folder| pids(&folder, figures)),
+            io: further("blkio").and_then(|folder| io(&folder)),
             // No cgroup of v1 has any, and that of a hybrid host's v2 tree has none of the pods' processes in it.
             pressure: Pressures::default(),
         })
@@ -27,24 +29,21 @@ impl Cgroups {
     }
 
     fn folder_of(&self, controller: &str, path: &CgroupPath) -> Option<Folder> {
-        Folder::open(&path.under(self.mount_of(controller)?))
-    }
-
-    fn bandwidth(&self, path: &CgroupPath) -> Cpu {
-        let Some(stat) = self.folder_of("cpu", path).and_then(|folder| folder.table("cpu.stat")) else {
-            return Cpu::default();
-        };
-        Cpu {
-            usage_nanos: 0,
-            periods: stat.get("nr_periods"),
-            throttled_periods: stat.get("nr_throttled"),
-            throttled_nanos: stat.get("throttled_time"),
-        }
+        Some(Folder::new(path.under(self.mount_of(controller)?)))
     }
 }
 
+fn bandwidth(folder: &Folder) -> Option<Bandwidth> {
+    let stat = folder.table("cpu.stat")?;
+    Some(Bandwidth {
+        periods: stat.get("nr_periods"),
+        throttled_periods: stat.get("nr_throttled"),
+        throttled_nanos: stat.get("throttled_time"),
+    })
+}
+
 /// The "total_" figures are of the cgroup with those below it.
-fn memory(folder: &Folder) -> Option<Memory> {
+fn memory(folder: &Folder, figures: Figures) -> Option<Memory> {
     let usage = folder.number("memory.usage_in_bytes")?;
     let stat = folder.table("memory.stat")?;
     let limit = |name| stat.find(name).filter(|bytes| *bytes < NO_LIMIT);
@@ -56,7 +55,10 @@ fn memory(folder: &Folder) -> Option<Memory> {
         page_faults: stat.get("total_pgfault"),
         major_page_faults: stat.get("total_pgmajfault"),
         limit: memory,
-        oom_kills: folder.table("memory.oom_control").map_or(0, |control| control.get("oom_kill")),
+        oom_kills: match figures {
+            Figures::Common => None,
+            Figures::All => folder.table("memory.oom_control").and_then(|control| control.find("oom_kill")),
+        },
         swap: stat.find("total_swap").map(|usage| Swap {
             usage,
             // The kernel limits both together, never below memory alone.
@@ -65,8 +67,9 @@ fn memory(folder: &Folder) -> Option<Memory> {
     })
 }
 
-fn pids(folder: &Folder) -> Option<Pids> {
-    Some(Pids { current: folder.number("pids.current")?, limit: folder.number("pids.max") })
+fn pids(folder: &Folder, figures: Figures) -> Option<Pids> {
+    let limit = if figures == Figures::All { folder.number("pids.max") } else { None };
+    Some(Pids { current: folder.number("pids.current")?, limit })
 }
 
 /// What went to a disk on behalf of a process itself; v1 counts a page that is written back later as the kernel's own. Kernels

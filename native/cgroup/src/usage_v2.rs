@@ -3,23 +3,29 @@
 use crate::{
     CgroupPath, Cgroups,
     folder::Folder,
-    usage::{Cpu, Io, Memory, Pids, Pressures, Swap, Usage},
+    usage::{Bandwidth, Cpu, Figures, Io, Memory, Pids, Pressures, Swap, Usage},
 };
 
 impl Cgroups {
-    pub(crate) fn usage_v2(&self, path: &CgroupPath) -> Option<Usage> {
+    pub(crate) fn usage_v2(&self, path: &CgroupPath, figures: Figures) -> Option<Usage> {
         let folder = self.folder_v2(path)?;
         let cpu = folder.table("cpu.stat")?;
+        let further = (figures == Figures::All).then_some(&folder);
         Some(Usage {
             cpu: Cpu {
                 usage_nanos: cpu.get("usage_usec") * 1000,
-                periods: cpu.get("nr_periods"),
-                throttled_periods: cpu.get("nr_throttled"),
-                throttled_nanos: cpu.get("throttled_usec") * 1000,
+                bandwidth: Some(Bandwidth {
+                    periods: cpu.get("nr_periods"),
+                    throttled_periods: cpu.get("nr_throttled"),
+                    throttled_nanos: cpu.get("throttled_usec") * 1000,
+                }),
             },
-            memory: memory(&folder),
-            pids: folder.number("pids.current").map(|current| Pids { current, limit: folder.number("pids.max") }),
-            io: folder.text("io.stat").map(|text| io(&text)),
+            memory: memory(&folder, further),
+            pids: folder.number("pids.current").map(|current| {
+                let limit = further.and_then(|folder| folder.number("pids.max"));
+                Pids { current, limit }
+            }),
+            io: further.and_then(|folder| folder.text("io.stat")).map(|text| io(&text)),
             pressure: Pressures {
                 cpu: folder.pressure("cpu.pressure"),
                 memory: folder.pressure("memory.pressure"),
@@ -33,11 +39,11 @@ impl Cgroups {
     }
 
     fn folder_v2(&self, path: &CgroupPath) -> Option<Folder> {
-        Folder::open(&path.under(&self.hierarchies.first()?.mount))
+        Some(Folder::new(path.under(&self.hierarchies.first()?.mount)))
     }
 }
 
-fn memory(folder: &Folder) -> Option<Memory> {
+fn memory(folder: &Folder, further: Option<&Folder>) -> Option<Memory> {
     let usage = folder.number("memory.current")?;
     let stat = folder.table("memory.stat")?;
     Some(Memory {
@@ -47,7 +53,7 @@ fn memory(folder: &Folder) -> Option<Memory> {
         page_faults: stat.get("pgfault"),
         major_page_faults: stat.get("pgmajfault"),
         limit: folder.number("memory.max"),
-        oom_kills: folder.table("memory.events").map_or(0, |events| events.get("oom_kill")),
+        oom_kills: further.and_then(|folder| folder.table("memory.events")?.find("oom_kill")),
         swap: folder.number("memory.swap.current").map(|usage| Swap { usage, limit: folder.number("memory.swap.max") }),
     })
 }

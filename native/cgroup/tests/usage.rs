@@ -1,6 +1,9 @@
 //! What is read out of a cgroup's files, on trees made up as the kernel has them.
 
-use cgroup::{CgroupPath, Cgroups, Cpu, Hierarchy, Io, Memory, Mode, Pids, Pressure, Pressures, Stall, Swap, Usage};
+use cgroup::{
+    Bandwidth, CgroupPath, Cgroups, Cpu, Figures, Hierarchy, Io, Memory, Mode, Pids, Pressure, Pressures, Stall, Swap,
+    Usage,
+};
 use std::{fs, path::PathBuf};
 
 /// A folder with a tree in it that goes with it.
@@ -67,9 +70,12 @@ const V1_CONTROLLERS: &[&str] = &["cpuacct", "cpu", "memory", "pids", "blkio"];
 fn the_controllers_of_v1_give_all_but_pressure() {
     let tree = Tree::new("v1", V1);
     assert_eq!(
-        tree.v1(V1_CONTROLLERS).usage(&pod()),
+        tree.v1(V1_CONTROLLERS).usage(&pod(), Figures::All),
         Some(Usage {
-            cpu: Cpu { usage_nanos: 123_456_789, periods: 40, throttled_periods: 9, throttled_nanos: 700 },
+            cpu: Cpu {
+                usage_nanos: 123_456_789,
+                bandwidth: Some(Bandwidth { periods: 40, throttled_periods: 9, throttled_nanos: 700 }),
+            },
             memory: Some(Memory {
                 usage: 1_000_000,
                 working_set: 700_000,
@@ -77,7 +83,7 @@ fn the_controllers_of_v1_give_all_but_pressure() {
                 page_faults: 77,
                 major_page_faults: 6,
                 limit: Some(64 << 20),
-                oom_kills: 2,
+                oom_kills: Some(2),
                 swap: Some(Swap { usage: 8192, limit: Some(32 << 20) }),
             }),
             pids: Some(Pids { current: 5, limit: Some(32) }),
@@ -91,7 +97,7 @@ fn the_controllers_of_v1_give_all_but_pressure() {
 #[test]
 fn a_controller_of_v1_that_is_not_there_has_no_figures() {
     let tree = Tree::new("v1-few", V1);
-    let usage = tree.v1(&["cpuacct"]).usage(&pod()).expect("cgroup");
+    let usage = tree.v1(&["cpuacct"]).usage(&pod(), Figures::All).expect("cgroup");
     assert_eq!(usage, Usage { cpu: Cpu { usage_nanos: 123_456_789, ..Cpu::default() }, ..Usage::default() });
 }
 
@@ -110,7 +116,7 @@ fn the_largest_number_is_no_limit_on_v1_and_what_is_not_accounted_is_absent() {
             ("blkio/berth/pod/blkio.throttle.io_serviced_recursive", "Total 0\n"),
         ],
     );
-    let usage = tree.v1(V1_CONTROLLERS).usage(&pod()).expect("cgroup");
+    let usage = tree.v1(V1_CONTROLLERS).usage(&pod(), Figures::All).expect("cgroup");
     let memory = usage.memory.expect("memory");
     assert_eq!((memory.limit, memory.swap, memory.working_set), (None, None, 0));
     assert_eq!(usage.pids, Some(Pids { current: 1, limit: None }));
@@ -153,9 +159,12 @@ fn v2_gives_all_of_one_folder() {
     let tree = Tree::new("v2", V2);
     let stall = |total_micros| Stall { total_micros, ..Stall::default() };
     assert_eq!(
-        tree.v2().usage(&pod()),
+        tree.v2().usage(&pod(), Figures::All),
         Some(Usage {
-            cpu: Cpu { usage_nanos: 123_456_000, periods: 40, throttled_periods: 9, throttled_nanos: 7000 },
+            cpu: Cpu {
+                usage_nanos: 123_456_000,
+                bandwidth: Some(Bandwidth { periods: 40, throttled_periods: 9, throttled_nanos: 7000 }),
+            },
             memory: Some(Memory {
                 usage: 1_000_000,
                 working_set: 700_000,
@@ -163,7 +172,7 @@ fn v2_gives_all_of_one_folder() {
                 page_faults: 77,
                 major_page_faults: 6,
                 limit: Some(64 << 20),
-                oom_kills: 2,
+                oom_kills: Some(2),
                 swap: Some(Swap { usage: 8192, limit: Some(0) }),
             }),
             pids: Some(Pids { current: 5, limit: None }),
@@ -185,14 +194,33 @@ fn v2_gives_all_of_one_folder() {
 fn a_folder_of_v2_without_controllers_has_its_cpu_time() {
     // cpu.stat is there without the controller, and pressure is not when the kernel was started without it.
     let tree = Tree::new("v2-few", &[("berth/pod/cpu.stat", "usage_usec 5\n")]);
-    let usage = tree.v2().usage(&pod()).expect("cgroup");
-    assert_eq!(usage, Usage { cpu: Cpu { usage_nanos: 5000, ..Cpu::default() }, ..Usage::default() });
+    let usage = tree.v2().usage(&pod(), Figures::All).expect("cgroup");
+    assert_eq!(
+        usage,
+        Usage { cpu: Cpu { usage_nanos: 5000, bandwidth: Some(Bandwidth::default()) }, ..Usage::default() }
+    );
+}
+
+#[test]
+fn common_figures_are_those_that_the_cri_has_fields_for() {
+    let (v1, v2) = (Tree::new("v1-common", V1), Tree::new("v2-common", V2));
+    let all = v1.v1(V1_CONTROLLERS).usage(&pod(), Figures::All).expect("usage");
+    let common = v1.v1(V1_CONTROLLERS).usage(&pod(), Figures::Common).expect("usage");
+    let memory = all.memory.map(|memory| Memory { oom_kills: None, ..memory });
+    let pids = all.pids.map(|pids| Pids { limit: None, ..pids });
+    let cpu = Cpu { bandwidth: None, ..all.cpu };
+    assert_eq!(common, Usage { cpu, memory, pids, io: None, pressure: all.pressure });
+
+    let all = v2.v2().usage(&pod(), Figures::All).expect("usage");
+    let common = v2.v2().usage(&pod(), Figures::Common).expect("usage");
+    let memory = all.memory.map(|memory| Memory { oom_kills: None, ..memory });
+    assert_eq!(common, Usage { memory, io: None, ..all });
 }
 
 #[test]
 fn a_cgroup_that_is_gone_has_no_usage() {
     let tree = Tree::new("gone", &[("cpuacct/other", ""), ("other", "")]);
-    assert_eq!(tree.v1(V1_CONTROLLERS).usage(&pod()), None);
-    assert_eq!(tree.v2().usage(&pod()), None);
+    assert_eq!(tree.v1(V1_CONTROLLERS).usage(&pod(), Figures::All), None);
+    assert_eq!(tree.v2().usage(&pod(), Figures::All), None);
     assert_eq!(tree.v2().cpu_nanos(&pod()), None);
 }

@@ -1,7 +1,7 @@
 //! GetUsage: cgroups, links and layers of all that is asked for.
 
 use crate::{calls::now_nanos, error::HelperError, node::Node};
-use cgroup::{CgroupPath, Memory, Pressure, Stall, Usage as Used};
+use cgroup::{CgroupPath, Figures, Memory, Pressure, Stall, Usage as Used};
 use netlink::Counters;
 use std::collections::HashMap;
 use wire::{
@@ -11,15 +11,16 @@ use wire::{
 
 pub fn get(node: &Node, request: GetUsage) -> Result<UsageResult, HelperError> {
     let layers = layers(node, request.layers)?;
-    Ok(UsageResult { usages: usages(node, request.targets)?, layers })
+    let figures = if request.all_figures { Figures::All } else { Figures::Common };
+    Ok(UsageResult { usages: usages(node, request.targets, figures)?, layers })
 }
 
-fn usages(node: &Node, targets: Vec<UsageTarget>) -> Result<Vec<Usage>, HelperError> {
+fn usages(node: &Node, targets: Vec<UsageTarget>, figures: Figures) -> Result<Vec<Usage>, HelperError> {
     let wants_network = targets.iter().any(|target| !target.host_interface.is_empty());
     let counters = if wants_network { netlink::read_counters()? } else { HashMap::new() };
     let mut usages = Vec::with_capacity(targets.len());
     for target in targets {
-        let Some(used) = node.cgroups.usage(&CgroupPath::parse(&target.cgroup_path)?) else { continue };
+        let Some(used) = node.cgroups.usage(&CgroupPath::parse(&target.cgroup_path)?, figures) else { continue };
         let network = counters.get(&target.host_interface).map(|seen| from_the_pod(*seen));
         usages.push(usage(target.key, &used, network));
     }
@@ -45,9 +46,9 @@ fn usage(key: String, used: &Used, network: Option<InterfaceUsage>) -> Usage {
         timestamp_nanos: now_nanos(),
         cpu: Some(CpuUsage {
             usage_nanos: cpu.usage_nanos,
-            throttled_periods: cpu.throttled_periods,
-            throttled_nanos: cpu.throttled_nanos,
-            periods: cpu.periods,
+            throttled_periods: cpu.bandwidth.map(|felt| felt.throttled_periods),
+            throttled_nanos: cpu.bandwidth.map(|felt| felt.throttled_nanos),
+            periods: cpu.bandwidth.map(|felt| felt.periods),
             pressure: pressure.cpu.map(pressure_stats),
         }),
         memory: used.memory.map(|memory| memory_usage(memory, pressure.memory)),

@@ -8,5 +8,5 @@ export const listUsage: Handler<ListUsageRequest, ListUsageResponse> = async (en
   const sandboxes = engine.sandboxes
     .list()
     .filter((sandbox) => sandbox.state === "ready" && (podSandboxId === "" || sandbox.id === podSandboxId));
-  return { pods: (await measureSandboxes(engine, sandboxes)).map(toPodUsage) };
+  return { pods: (await measureSandboxes(engine, sandboxes, "all")).map(toPodUsage) };
 };

@@ -11,6 +11,6 @@ export const listPodSandboxStats: Handler<ListPodSandboxStatsRequest, ListPodSan
     .filter((sandbox) => sandbox.state === "ready")
     .filter((sandbox) => filter === undefined || filter.id === "" || sandbox.id.startsWith(filter.id))
     .filter((sandbox) => matchesLabels(sandbox.config.labels, filter?.labelSelector));
-  const measured = await measureSandboxes(engine, sandboxes);
+  const measured = await measureSandboxes(engine, sandboxes, "common");
   return { stats: measured.map((each) => toPodSandboxStats(each, engine.images.mountpoint)) };
 };
