@@ -11,6 +11,7 @@ import { addInspect } from "./commands/inspect.ts";
 import { addLoad } from "./commands/load.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addPods } from "./commands/pods.ts";
+import { addPrune } from "./commands/prune.ts";
 import { addPs } from "./commands/ps.ts";
 import { addPull } from "./commands/pull.ts";
 import { addRm } from "./commands/rm.ts";
@@ -46,6 +47,7 @@ const COMMANDS = [
   addSave,
   addTag,
   addRmi,
+  addPrune,
   addAudit,
   addVersion,
   addCompletion,

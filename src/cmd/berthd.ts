@@ -15,6 +15,7 @@ import { ContainerService } from "../container/container-service.ts";
 import { Edge } from "../cri/edge.ts";
 import type { Engine } from "../cri/engine.ts";
 import { serve } from "../cri/server.ts";
+import { ImageGc, spaceOf } from "../image/image-gc.ts";
 import { ImageService } from "../image/image-service.ts";
 import { HelperClient } from "../native-client/helper.ts";
 import { HelperProcess } from "../native-client/helper-process.ts";
@@ -130,6 +131,15 @@ async function startNode(config: Config, log: Log): Promise<Node> {
   // Once all containers have said what they use; nobody waits for it.
   void images.collectGarbage();
   audit.start();
+  const imageGc = new ImageGc({
+    images,
+    policy: { highPercent: config.imageGcHighPercent, lowPercent: config.imageGcLowPercent, minAgeMs: config.imageGcMinAgeSeconds * 1000 },
+    space: () => spaceOf(config.root),
+    nowMs: () => Date.now(),
+    log,
+  });
+  imageGc.start();
+  started.defer(() => imageGc.stop());
   const stack = started.move();
   return { engine, stop: () => stack.disposeAsync() };
 }

@@ -74,6 +74,13 @@ function toConfig(texts: Texts, program: Program): Config {
     }
   };
   const state = read(SETTINGS.state);
+  const imageGcHighPercent = read(SETTINGS.imageGcHighPercent);
+  const imageGcLowPercent = read(SETTINGS.imageGcLowPercent);
+  if (imageGcLowPercent >= imageGcHighPercent)
+    throw new AgentError(
+      "invalid-argument",
+      `read ${SETTINGS.imageGcLowPercent.name}: ${imageGcLowPercent} is not less than ${SETTINGS.imageGcHighPercent.name}, ${imageGcHighPercent}`,
+    );
   return {
     root: read(SETTINGS.root),
     state,
@@ -92,5 +99,8 @@ function toConfig(texts: Texts, program: Program): Config {
     cgroupParent: read(SETTINGS.cgroupParent),
     containerPidsLimit: read(SETTINGS.containerPidsLimit),
     runtimeTimeoutSeconds: read(SETTINGS.runtimeTimeoutSeconds),
+    imageGcHighPercent,
+    imageGcLowPercent,
+    imageGcMinAgeSeconds: read(SETTINGS.imageGcMinAgeSeconds),
   };
 }

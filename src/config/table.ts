@@ -20,6 +20,9 @@ export interface Config {
   readonly cgroupParent: string;
   readonly containerPidsLimit: number;
   readonly runtimeTimeoutSeconds: number;
+  readonly imageGcHighPercent: number;
+  readonly imageGcLowPercent: number;
+  readonly imageGcMinAgeSeconds: number;
 }
 
 /** One setting. `read` takes the text of a flag, or of the file's value. */
@@ -153,5 +156,26 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     unit: "seconds",
     doc: "How long one call of the OCI runtime may take; then it is killed with its children.",
     read: whole(1, 180),
+  },
+  imageGcHighPercent: {
+    name: "image-gc-high-percent",
+    default: "100",
+    unit: "% of the file system of root",
+    doc: "From here on unused images are removed. 100: never, as where a kubelet does it.",
+    read: whole(1, 100),
+  },
+  imageGcLowPercent: {
+    name: "image-gc-low-percent",
+    default: "80",
+    unit: "% of the file system of root",
+    doc: "Until here they are removed, the least recently used first. Less than image-gc-high-percent.",
+    read: whole(0, 99),
+  },
+  imageGcMinAgeSeconds: {
+    name: "image-gc-min-age",
+    default: "120",
+    unit: "seconds",
+    doc: "Images that came or were used since then stay.",
+    read: whole(0, 2_147_483_647),
   },
 };

@@ -1,23 +1,23 @@
-// Images on this node: pulled, loaded, found, removed. Layers and blobs are shared, and go when no image, no container and
-// nothing under way needs them. All names are changed one after the other; nothing slow is done in that order.
+// Images on this node: pulled, loaded, saved, removed. Layers and blobs are shared, and go when no image, no container and nothing
+// under way needs them.
 import { createHash } from "node:crypto";
 import type { Clock } from "../base/clock.ts";
 import { AgentError, during, messageOf } from "../base/errors.ts";
 import type { InHand } from "../base/in-hand.ts";
-import { KeyedLock } from "../base/keyed-lock.ts";
 import type { Log } from "../base/log.ts";
 import type { Helper } from "../native-client/helper.ts";
 import type { Store } from "../store/store.ts";
 import { AbortableCalls } from "./abortable-calls.ts";
-import type { BuildPlace, BuiltImage } from "./build-image.ts";
+import type { BuildPlace } from "./build-image.ts";
 import { ContentStore } from "./content/content-store.ts";
-import { findImage, findNamed } from "./find-image.ts";
+import { findNamed } from "./find-image.ts";
+import { ImageCatalog } from "./image-catalog.ts";
 import { ImageParts } from "./image-parts.ts";
-import { ImageTable, keysOf } from "./image-table.ts";
+import { keysOf } from "./image-table.ts";
 import { Leases } from "./leases.ts";
 import { archivesFolder, loadArchive } from "./load-archive.ts";
 import { mountpointOf } from "./mountpoint.ts";
-import { withNames, withoutName } from "./names.ts";
+import { freedByRemoving, type ImageUsage } from "./plan-image-gc.ts";
 import { pullImage } from "./pull-image.ts";
 import type { ImageRecord } from "./records.ts";
 import { parseReference, repository, taggedName } from "./reference.ts";
@@ -51,21 +51,17 @@ export class ImageService {
   /** for a comparison with what is on disk */
   readonly parts: ImageParts;
   readonly #options: ImageOptions;
-  readonly #images: ImageTable;
+  readonly #catalog: ImageCatalog;
   readonly #content: ContentStore;
   readonly #snapshots: SnapshotStore;
   readonly #mountpoint: string;
   readonly #pulling = new AbortableCalls<ImageRecord>();
   readonly #leases = new Leases();
-  readonly #lock = new KeyedLock();
-  /** by image id: how many containers use it */
-  readonly #users = new Map<string, number>();
-  /** Images whose record is gone, or going: nobody may begin to use them. */
-  readonly #gone = new Set<string>();
+  #onBrought = (): void => {};
 
   private constructor(options: ImageOptions, content: ContentStore, snapshots: SnapshotStore, mountpoint: string) {
     this.#options = options;
-    this.#images = new ImageTable(options.store);
+    this.#catalog = new ImageCatalog(options.store, options.clock);
     this.#content = content;
     this.#snapshots = snapshots;
     this.#mountpoint = mountpoint;
@@ -94,7 +90,8 @@ export class ImageService {
     return await this.#pulling.join(key, signal, (shared) =>
       this.#build(shared, async (place) => {
         const { image, digest } = await pullImage(reference, this.#options.registryConfigDir, auth, place);
-        return await this.#add(image, reference.digest === "" ? [taggedName(reference)] : [], [`${repository(reference)}@${digest}`]);
+        const names = reference.digest === "" ? [taggedName(reference)] : [];
+        return await this.#catalog.add(image, names, [`${repository(reference)}@${digest}`]);
       }),
     );
   }
@@ -105,7 +102,7 @@ export class ImageService {
       // A layout has an entry for each name of an image.
       const records = new Map<string, ImageRecord>();
       for (const { image, references } of await loadArchive(tarPath, this.#options, place)) {
-        records.set(image.id, await this.#add(image, references, []));
+        records.set(image.id, await this.#catalog.add(image, references, []));
       }
       return [...records.values()];
     });
@@ -127,30 +124,30 @@ export class ImageService {
     }
   }
 
+  /** @param listener is called after each pull and load, in place of the one before */
+  onBrought(listener: () => void): void {
+    this.#onBrought = listener;
+  }
+
   list(): ImageRecord[] {
-    return this.#images.list();
+    return this.#catalog.list();
   }
 
   /** By name, by digest, by id or by the beginning of an id. */
   find(text: string): ImageRecord | undefined {
-    const exact = this.#images.get(text);
-    return exact === undefined ? findImage(this.list(), text) : exact.removed ? undefined : exact;
+    return this.#catalog.find(text);
   }
 
   /** By id, also one that was removed and is still used by a container. @throws AgentError not-found */
   get(id: string): ImageRecord {
-    const image = this.#images.get(id);
+    const image = this.#catalog.get(id);
     if (image === undefined) throw new AgentError("not-found", `find image: no image has id ${id}`);
     return image;
   }
 
   /** @param target is taken from the image that had it @throws AgentError not-found, invalid-argument */
   async tag(source: string, target: string): Promise<ImageRecord> {
-    return await during(`tag image ${source}`, async () => {
-      const reference = parseReference(target);
-      if (reference.digest !== "") throw new AgentError("invalid-argument", `${target} has a digest, which can't be given`);
-      return await this.#changing(async () => await this.#name(this.#require(source), [taggedName(reference)], []));
-    });
+    return await this.#catalog.tag(source, target);
   }
 
   /**
@@ -161,14 +158,7 @@ export class ImageService {
    */
   async untag(text: string, keepLast: boolean): Promise<{ image: ImageRecord; wasLast: boolean }> {
     return await during(`untag image ${text}`, async () => {
-      const untagged = await this.#changing(async () => {
-        const image = findNamed(this.list(), text);
-        if (image === undefined) throw new AgentError("not-found", "no image has this name");
-        const left = withoutName(image, parseReference(text));
-        const wasLast = left.references.length === 0 && left.repoDigests.length === 0;
-        if (!wasLast || !keepLast) await this.#options.store.commit(this.#images.put({ ...image, ...left, removed: wasLast }));
-        return { image, wasLast };
-      });
+      const untagged = await this.#catalog.untag(text, keepLast);
       if (untagged.wasLast && !keepLast) await this.#clearAway(untagged.image);
       return untagged;
     });
@@ -177,14 +167,47 @@ export class ImageService {
   /** Takes all names of the image away. What containers use of it stays until they are gone. A missing image is success. */
   async remove(text: string): Promise<void> {
     await during(`remove image ${text}`, async () => {
-      const image = await this.#changing(async () => {
-        const found = this.find(text);
-        if (found !== undefined)
-          await this.#options.store.commit(this.#images.put({ ...found, references: [], repoDigests: [], removed: true }));
-        return found;
-      });
+      const image = await this.#catalog.remove(text);
       if (image !== undefined) await this.#clearAway(image);
     });
+  }
+
+  /** Removes an image unless a container uses it or it is pinned. @returns what was removed */
+  async removeUnused(id: string): Promise<ImageRecord | undefined> {
+    return await during(`remove image ${id}`, async () => {
+      const image = await this.#catalog.removeUnused(id);
+      if (image !== undefined) await this.#clearAway(image);
+      return image;
+    });
+  }
+
+  /**
+   * Removes those of the images that no container uses and that are not pinned.
+   *
+   * @param dryRun nothing goes; what is told is as if no container used any of them
+   * @returns in the order given, with what goes with each
+   */
+  async prune(ids: readonly string[], dryRun: boolean): Promise<{ image: ImageRecord; freedBytes: bigint }[]> {
+    const all = this.usage();
+    const going = [...new Set(ids)].flatMap((id) => all.filter((each) => each.id === id));
+    const pruned: { image: ImageRecord; freedBytes: bigint }[] = [];
+    for (const { id, freedBytes } of freedByRemoving(going, all)) {
+      const image = dryRun ? this.list().find((each) => each.id === id && !each.pinned) : await this.removeUnused(id);
+      if (image !== undefined) pruned.push({ image, freedBytes });
+    }
+    return pruned;
+  }
+
+  /** What each image has on disk and when it was last used, also of those that were removed and that containers still use. */
+  usage(): ImageUsage[] {
+    const { use } = this.#catalog;
+    const sizes = new Map([...this.#snapshots.snapshots(), ...this.#content.blobs()].map(({ id, sizeBytes }) => [id, sizeBytes]));
+    return this.#catalog.all().map((image) => ({
+      id: image.id,
+      lastUsedAtMs: Number(use.lastUsedAtNanos(image) / 1_000_000n),
+      keep: image.removed || image.pinned || use.has(image.id),
+      parts: new Map([...keysOf(image)].map((key) => [key, sizes.get(key) ?? 0n])),
+    }));
   }
 
   /**
@@ -194,16 +217,20 @@ export class ImageService {
    * @throws AgentError not-found when the image was removed after it was found
    */
   retain(imageId: string): () => void {
-    if (this.#gone.has(imageId)) throw new AgentError("not-found", `use image ${imageId}: it was removed`);
-    this.#users.set(imageId, (this.#users.get(imageId) ?? 0) + 1);
+    this.#catalog.use.begin(imageId);
     return () => this.release(imageId);
   }
 
   release(imageId: string): void {
-    const left = (this.#users.get(imageId) ?? 0) - 1;
-    if (left > 0) return void this.#users.set(imageId, left);
-    this.#users.delete(imageId);
-    if (this.#images.get(imageId)?.removed === true) void this.collectGarbage();
+    const { use } = this.#catalog;
+    const { store, clock, log } = this.#options;
+    const image = this.#catalog.get(imageId);
+    if (!use.end(imageId) || image === undefined) return;
+    if (image.removed) return void this.collectGarbage();
+    // Nobody waits for it: a use that a crash takes back makes the image look older than it is, and no more.
+    store
+      .commit(use.usedAt(imageId, clock.nowNanos()))
+      .catch((failure: unknown) => log.warn({ image: imageId, err: messageOf(failure) }, "the use of an image is not recorded"));
   }
 
   /** For a mount: a folder, and in it the layers, topmost first. */
@@ -243,16 +270,10 @@ export class ImageService {
     for (const key of keysOf(image)) if (failures.has(key)) throw failures.get(key);
   }
 
-  #require(text: string): ImageRecord {
-    const image = this.find(text);
-    if (image === undefined) throw new AgentError("not-found", `image ${JSON.stringify(text.slice(0, 512))} is not on this node`);
-    return image;
-  }
-
   #toSave(texts: readonly string[]): ImageToSave[] {
     const chosen = new Map<string, { image: ImageRecord; names: string[] }>();
     for (const text of texts) {
-      const image = this.#require(text);
+      const image = this.#catalog.require(text);
       const entry = chosen.get(image.id) ?? { image, names: [] };
       chosen.set(image.id, entry);
       const name = findNamed([image], text) === undefined ? "" : taggedName(parseReference(text));
@@ -261,47 +282,19 @@ export class ImageService {
     return [...chosen.values()];
   }
 
-  async #changing<T>(work: () => Promise<T>): Promise<T> {
-    return await this.#lock.run("names", work);
-  }
-
   async #build<T>(signal: AbortSignal, work: (place: BuildPlace) => Promise<T>): Promise<T> {
     const lease = this.#leases.open();
     let built = false;
     try {
       const result = await work({ content: this.#content, snapshots: this.#snapshots, lease, signal });
       built = true;
+      this.#onBrought();
       return result;
     } finally {
       lease.release();
       // What a failed pull brought, and no image has.
       if (!built) await this.collectGarbage();
     }
-  }
-
-  async #add(image: BuiltImage, references: readonly string[], repoDigests: readonly string[]): Promise<ImageRecord> {
-    return await this.#changing(async () => {
-      const before = this.#images.get(image.id);
-      const createdAtNanos = before?.createdAtNanos ?? this.#options.clock.nowNanos();
-      const names = { references: before?.references ?? [], repoDigests: before?.repoDigests ?? [] };
-      return await this.#name(
-        { ...image, ...names, createdAtNanos, pinned: before?.pinned ?? false, removed: false },
-        references,
-        repoDigests,
-      );
-    });
-  }
-
-  /** Adds names to an image; a name is taken from the image that had it. */
-  async #name(image: ImageRecord, references: readonly string[], repoDigests: readonly string[]): Promise<ImageRecord> {
-    const record: ImageRecord = { ...image, ...withNames(image, references, repoDigests) };
-    const others = this.list().filter((other) => other.id !== image.id && other.references.some((name) => references.includes(name)));
-    const moved = others.map((other) =>
-      this.#images.put({ ...other, references: other.references.filter((name) => !references.includes(name)) }),
-    );
-    await this.#options.store.commit(this.#images.put(record), ...moved);
-    this.#gone.delete(image.id);
-    return record;
   }
 
   /**
@@ -311,16 +304,11 @@ export class ImageService {
    * @returns the failures, by chain id or digest
    */
   async #collect(): Promise<ReadonlyMap<string, unknown>> {
-    await this.#changing(async () => {
-      const unused = this.#images.all().filter((image) => image.removed && !this.#users.has(image.id));
-      // Said before the record goes, because a container may be made while that is written.
-      for (const { id } of unused) this.#gone.add(id);
-      if (unused.length > 0) await this.#options.store.commit(...unused.map(({ id }) => this.#images.delete(id)));
-    });
+    await this.#catalog.forgetUnused();
     const failures = new Map<string, unknown>();
     const clear = async (store: ContentStore | SnapshotStore, ids: readonly string[]): Promise<void> => {
       for (const id of ids) {
-        const needed = (): boolean => this.#leases.isHeld(id) || this.#images.needs(id);
+        const needed = (): boolean => this.#leases.isHeld(id) || this.#catalog.needs(id);
         if (needed()) continue;
         await store.remove(id, needed).catch((failure: unknown) => {
           failures.set(id, failure);
@@ -342,7 +330,7 @@ export class ImageService {
       const missing = image.layers.find(({ chainId }) => !this.#snapshots.has(chainId));
       if (missing === undefined) continue;
       this.#options.log.warn({ image: image.id, layer: missing.chainId }, "a layer of the image is gone, so the image is too");
-      await this.#options.store.commit(this.#images.put({ ...image, references: [], repoDigests: [], removed: true }));
+      await this.#catalog.remove(image.id);
     }
   }
 }

@@ -1,7 +1,9 @@
 // What is done with images from the command line: real nodes, a real registry, and the programs of others.
 import { execFile } from "node:child_process";
-import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { appendFileSync, mkdtempSync, writeFileSync } from "node:fs";
+import { readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import test from "ava";
 import { berthOf } from "../lib/berth.ts";
@@ -14,7 +16,13 @@ const run = promisify(execFile);
 const node = shared(test, (t) => TestNode.start(t));
 const { environment, berth, succeeds } = berthOf(node);
 
-const other = shared(test, (t) => TestNode.start(t, { flags: ["--bridge", "berth1", "--pod-subnet", "10.89.0.0/16"], withImage: false }));
+// Beside the first one; its settings are changed on the way.
+const settings = join(mkdtempSync(join(tmpdir(), "berth-settings-")), "berth.toml");
+const other = shared(test, (t) => {
+  t.teardown(() => rm(dirname(settings), { recursive: true }));
+  writeFileSync(settings, 'bridge = "berth1"\npod-subnet = "10.89.0.0/16"\n');
+  return TestNode.start(t, { flags: ["--config", settings], withImage: false });
+});
 const there = berthOf(other);
 
 const idOf = async (name: string): Promise<string> => JSON.parse(await succeeds("inspect", "--type", "image", name))[0].status.id;
@@ -61,4 +69,50 @@ test("an image that is not there is saved nowhere", async (t) => {
   t.is(code, 1);
   t.is(stderr, 'berth: image "nothing:1" is not on this node\nhint: fetch it with `berth pull nothing:1`\n');
   await t.throwsAsync(readFile(join(node().folder, "none.tar")), { code: "ENOENT" });
+});
+
+interface UsageOfImages {
+  readonly image_filesystems: readonly { readonly used_bytes: { readonly value: string } }[];
+}
+
+test("what nobody needs is told, and goes with as many bytes as were told", async (t) => {
+  const unused = `${node().registry.address}/test/unused:1`;
+  await node().registry.push("test/unused", "1", makeImage({ layers: [{ unused: "x".repeat(100_000) }] }));
+  await there.succeeds("pull", unused);
+  await there.succeeds("run", "-d", "--pod", "user", "--name", "app", node().image, "sleep", "1000");
+  const usedBytes = async () => Number((await other().cri.call<UsageOfImages>("ImageFsInfo", {})).image_filesystems[0]?.used_bytes.value);
+  t.is(await there.succeeds("prune", "--dry-run"), "nothing to remove\n", "an image with a name stays");
+  const [planned, ...others] = JSON.parse(await there.succeeds("prune", "images", "--all", "--dry-run", "-o", "json"));
+  t.like(planned, { kind: "image", name: unused });
+  t.deepEqual(others, []);
+  const before = await usedBytes();
+  t.regex(await there.succeeds("prune", "-af", "images"), /test\/unused:1 +\d+\.\d KiB\n\d+\.\d KiB freed\n$/);
+  t.is(await usedBytes(), before - planned.freedBytes);
+  await there.succeeds("stop", "-t", "0", "user");
+  const gone = JSON.parse(await there.succeeds("prune", "-af", "-o", "json"));
+  t.deepEqual(
+    gone.map(({ kind, name }: Record<string, string>) => [kind, name]),
+    [
+      ["pod", "user"],
+      ["image", node().image],
+    ],
+  );
+  t.is(await usedBytes(), 0);
+});
+
+test("on a full disk a pull has unused images removed, and no container loses its own", async (t) => {
+  const unused = `${node().registry.address}/test/unused:1`;
+  await there.succeeds("run", "-d", "--pod", "user", "--name", "app", node().image, "sleep", "1000");
+  await there.succeeds("pull", unused);
+  await other().shutdown();
+  // Every disk is that full.
+  appendFileSync(settings, "image-gc-high-percent = 1\nimage-gc-low-percent = 0\nimage-gc-min-age = 0\n");
+  await other().boot();
+  await there.succeeds("pull", unused);
+  await other().eventually("the unused image is gone", async () =>
+    (await there.succeeds("images")).includes("test/unused") ? undefined : true,
+  );
+  t.regex(other().log, /test\/unused:1.*an unused image was removed, because the disk fills/);
+  t.regex(await there.succeeds("images"), /test\/busybox/);
+  t.is(await there.succeeds("exec", "user/app", "echo", "alive"), "alive\n");
 });

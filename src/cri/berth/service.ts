@@ -6,6 +6,7 @@ import { audit } from "./audit.ts";
 import { events } from "./events.ts";
 import { listUsage } from "./list-usage.ts";
 import { loadImage } from "./load-image.ts";
+import { pruneImages } from "./prune-images.ts";
 import { saveImage } from "./save-image.ts";
 import { tagImage } from "./tag-image.ts";
 import { timeline } from "./timeline.ts";
@@ -17,6 +18,7 @@ export function berthService(edge: Edge): UntypedServiceImplementation {
     saveImage: edge.download("SaveImage", saveImage),
     tagImage: edge.unary("TagImage", tagImage),
     untagImage: edge.unary("UntagImage", untagImage),
+    pruneImages: edge.unary("PruneImages", pruneImages),
     events: edge.serverStream("Events", events),
     timeline: edge.unary("Timeline", timeline),
     listUsage: edge.unary("ListUsage", listUsage),

@@ -126,6 +126,15 @@ export function berthService(node: FakeNode): BerthServer {
       busyPods: 0,
       truncated: false,
     })),
+    pruneImages: node.answer(
+      "PruneImages",
+      ({ ids, dryRun }) => {
+        const going = imagesOf(node, "").filter(({ id }) => ids.includes(id));
+        if (!dryRun) for (const { repoTags } of going) for (const name of repoTags) node.images.delete(name);
+        return { images: going.map(({ id, repoTags, size }) => ({ id, names: repoTags, freedBytes: size })) };
+      },
+      ({ ids, dryRun }) => `${ids.map((each) => each.slice(7, 9)).join(",")} ${dryRun}`,
+    ),
     events: node.answerAll("Events", ({ cursor, follow }) => {
       const from = node.events.findIndex((event) => event.cursor === cursor) + 1;
       return { answers: node.events.slice(from), ends: !follow };

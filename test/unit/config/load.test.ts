@@ -74,3 +74,11 @@ test("a file that was named and is not there is refused", (t) => {
     { kind: "invalid-argument" },
   );
 });
+
+test("images are collected from a high threshold to a lower one, and not at all unless it is asked for", (t) => {
+  t.like(load("--config", "/dev/null"), { imageGcHighPercent: 100, imageGcLowPercent: 80, imageGcMinAgeSeconds: 120 });
+  t.throws(() => load("--config", "/dev/null", "--image-gc-high-percent", "80"), {
+    message: "read image-gc-low-percent: 80 is not less than image-gc-high-percent, 80",
+  });
+  t.throws(() => load("--config", "/dev/null", "--image-gc-high-percent", "101"), { message: /101/ });
+});
