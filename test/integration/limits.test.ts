@@ -1,16 +1,23 @@
 // Limits that were asked for are those that the kernel keeps, and what runs feels them.
-import test from "ava";
+import { readFile } from "node:fs/promises";
+import test, { type ExecutionContext } from "ava";
+import { kernelUsage } from "../lib/kernel-usage.ts";
 import { cgroupFile } from "../lib/kernel.ts";
 import { TestNode } from "../lib/node.ts";
-import { Pod } from "../lib/pods.ts";
+import { type Container, Pod } from "../lib/pods.ts";
 import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t));
 const MIB = 1024 * 1024;
+const IDLE = ["sleep", "1000"];
+const BUSY = ["sh", "-c", "while :; do :; done"];
+
+const update = (container: Container, linux: object): Promise<unknown> =>
+  node().cri.call("UpdateContainerResources", { container_id: container.id, linux });
 
 test("memory, cpu and pids of a container are what was asked for", async (t) => {
   const pod = await Pod.run(node());
-  const container = await pod.start("limited", ["sleep", "1000"], {
+  const container = await pod.start("limited", IDLE, {
     linux: {
       resources: {
         memory_limit_in_bytes: 64 * MIB,
@@ -32,7 +39,7 @@ test("memory, cpu and pids of a container are what was asked for", async (t) => 
 
 test("the pod's own limits are on the pod's cgroup, above those of its containers", async (t) => {
   const pod = await Pod.run(node(), { linux: { resources: { memory_limit_in_bytes: 128 * MIB, cpu_shares: 256 } } });
-  const container = await pod.start("one", ["sleep", "1000"]);
+  const container = await pod.start("one", IDLE);
   const podPath = String(JSON.parse((await pod.status()).info["info"] ?? "{}").cgroupPath);
   t.is(cgroupFile(podPath, "memory", "memory.limit_in_bytes", "memory.max"), String(128 * MIB));
   t.true((await container.cgroupPath()).startsWith(`${podPath}/`));
@@ -43,8 +50,8 @@ test("pods that share a cgroup of their caller's go one by one, and the cgroup w
   const linux = { cgroup_parent: `/berth-test-${process.pid}` };
   const pods = [await Pod.run(node(), { linux }), await Pod.run(node(), { linux })];
   const [first, second] = pods as [Pod, Pod];
-  await first.start("one", ["sleep", "1000"]);
-  const witness = await second.start("one", ["sleep", "1000"]);
+  await first.start("one", IDLE);
+  const witness = await second.start("one", IDLE);
   await first.remove();
   t.is((await witness.status()).state, "CONTAINER_RUNNING");
   await second.remove();
@@ -53,10 +60,9 @@ test("pods that share a cgroup of their caller's go one by one, and the cgroup w
 
 test("limits change while the container runs, and before it is started", async (t) => {
   const pod = await Pod.run(node());
-  const update = (id: string, linux: object) => node().cri.call("UpdateContainerResources", { container_id: id, linux });
   const resources = { memory_limit_in_bytes: 64 * MIB, cpu_quota: 50_000, cpu_period: 100_000 };
-  const running = await pod.start("running", ["sleep", "1000"], { linux: { resources } });
-  await update(running.id, { memory_limit_in_bytes: 96 * MIB, cpu_quota: 20_000, cpu_period: 100_000, unified: { "pids.max": "7" } });
+  const running = await pod.start("running", IDLE, { linux: { resources } });
+  await update(running, { memory_limit_in_bytes: 96 * MIB, cpu_quota: 20_000, cpu_period: 100_000, unified: { "pids.max": "7" } });
   const path = await running.cgroupPath();
   t.is(cgroupFile(path, "memory", "memory.limit_in_bytes", "memory.max"), String(96 * MIB));
   t.is(cgroupFile(path, "cpu", "cpu.cfs_quota_us", "cpu.max").split(" ")[0], "20000");
@@ -66,8 +72,8 @@ test("limits change while the container runs, and before it is started", async (
   });
   t.is(status.resources.linux["memory_limit_in_bytes"], String(96 * MIB));
 
-  const created = await pod.create("created", ["sleep", "1000"], { linux: { resources } });
-  await update(created.id, { memory_limit_in_bytes: 48 * MIB });
+  const created = await pod.create("created", IDLE, { linux: { resources } });
+  await update(created, { memory_limit_in_bytes: 48 * MIB });
   await created.start();
   t.is(cgroupFile(await created.cgroupPath(), "memory", "memory.limit_in_bytes", "memory.max"), String(48 * MIB));
   await pod.remove();
@@ -75,9 +81,9 @@ test("limits change while the container runs, and before it is started", async (
 
 test("an update that the kernel refuses changes nothing", async (t) => {
   const pod = await Pod.run(node());
-  const container = await pod.start("one", ["sleep", "1000"], { linux: { resources: { memory_limit_in_bytes: 64 * MIB } } });
+  const container = await pod.start("one", IDLE, { linux: { resources: { memory_limit_in_bytes: 64 * MIB } } });
   const linux = { memory_limit_in_bytes: 32 * MIB, cpuset_cpus: "4000" };
-  await t.throwsAsync(node().cri.call("UpdateContainerResources", { container_id: container.id, linux }));
+  await t.throwsAsync(update(container, linux));
   t.is(cgroupFile(await container.cgroupPath(), "memory", "memory.limit_in_bytes", "memory.max"), String(64 * MIB));
   await pod.remove();
 });
@@ -88,6 +94,120 @@ test("a container over its memory ends with 137 and OOMKilled", async (t) => {
     linux: { resources: { memory_limit_in_bytes: 16 * MIB } },
   });
   const { exit_code, reason } = await container.reached("CONTAINER_EXITED");
+  t.deepEqual({ exit_code, reason }, { exit_code: 137, reason: "OOMKilled" });
+  await pod.remove();
+});
+
+test("200 millicores hold a busy loop to a fifth of a CPU", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("busy", BUSY, { linux: { resources: { cpu_quota: 20_000, cpu_period: 100_000 } } });
+  await isHeld(t, await container.cgroupPath(), 20_000);
+  await pod.remove();
+});
+
+/** By the kernel's own count of periods, so that a busy machine does not matter. */
+async function isHeld(t: ExecutionContext, path: string, quotaMicros: number): Promise<void> {
+  const before = bandwidth(path);
+  const after = await node().eventually("it was throttled three times", async () => {
+    const now = bandwidth(path);
+    return now.throttled >= before.throttled + 3 ? now : undefined;
+  });
+  // A period may have begun before the first look and end after the second, and each CPU may hold a slice of 5 ms in hand.
+  const mostMicros = (after.periods - before.periods + 2) * quotaMicros + 10_000;
+  const usedMicros = Number(after.cpuNanos - before.cpuNanos) / 1000;
+  t.true(usedMicros <= mostMicros, `${usedMicros} of ${mostMicros} microseconds in ${after.periods - before.periods} periods`);
+}
+
+interface Bandwidth {
+  readonly cpuNanos: bigint;
+  readonly periods: number;
+  readonly throttled: number;
+}
+
+function bandwidth(path: string): Bandwidth {
+  const stat = cgroupFile(path, "cpu", "cpu.stat", "cpu.stat");
+  const count = (name: string): number => Number(new RegExp(`^${name} (\\d+)$`, "m").exec(stat)?.[1]);
+  return { cpuNanos: kernelUsage(path).cpuNanos, periods: count("nr_periods"), throttled: count("nr_throttled") };
+}
+
+test("a fork bomb is stopped by its pids limit, hears of it, and the node goes on", async (t) => {
+  const pod = await Pod.run(node());
+  const bomb = await pod.start("bomb", ["sh", "-c", "b() { b & b; }; b"], { linux: { resources: { unified: { "pids.max": "24" } } } });
+  await bomb.logged(/can't fork: Resource temporarily unavailable/);
+  const path = await bomb.cgroupPath();
+  t.true(Number(/max (\d+)/.exec(cgroupFile(path, "pids", "pids.events", "pids.events"))?.[1]) > 0);
+  t.true(Number(cgroupFile(path, "pids", "pids.current", "pids.current")) <= 24);
+  const other = await Pod.run(node());
+  const container = await other.start("one", ["true"]);
+  t.is((await container.reached("CONTAINER_EXITED")).exit_code, 0);
+  for (const each of [pod, other]) await each.remove();
+});
+
+test("a limit of memory that is changed while the container runs is felt at once", async (t) => {
+  const pod = await Pod.run(node());
+  const resources = { memory_limit_in_bytes: 128 * MIB, memory_swap_limit_in_bytes: 128 * MIB };
+  const container = await pod.start("one", IDLE, { linux: { resources } });
+  const takes40MiB = async (): Promise<number> =>
+    (await container.exec(["dd", "if=/dev/zero", "of=/dev/null", "bs=40M", "count=1"])).exit_code;
+  t.is(await takes40MiB(), 0);
+  await update(container, { memory_limit_in_bytes: 16 * MIB, memory_swap_limit_in_bytes: 16 * MIB });
+  t.is(await takes40MiB(), 137);
+  await update(container, { memory_limit_in_bytes: 128 * MIB, memory_swap_limit_in_bytes: 128 * MIB });
+  t.is(await takes40MiB(), 0);
+  await pod.remove();
+});
+
+test("limits of cpu and pids that are changed while the container runs are felt at once", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", BUSY);
+  const path = await container.cgroupPath();
+  t.is(bandwidth(path).throttled, 0);
+  await update(container, { cpu_quota: 10_000, cpu_period: 50_000 });
+  await isHeld(t, path, 10_000);
+  await update(container, { unified: { "pids.max": "2" } });
+  const { stderr } = await container.exec(["sh", "-c", "true & true & wait"]);
+  t.regex(stderr.toString(), /can't fork: Resource temporarily unavailable/);
+  await pod.remove();
+});
+
+test("a container runs on the CPUs that it is given, also when they change", async (t) => {
+  const cpus = (
+    await readFile("/sys/fs/cgroup/cpuset/cpuset.cpus", "utf8").catch(() => readFile("/sys/fs/cgroup/cpuset.cpus.effective", "utf8"))
+  ).trim();
+  const [first, last] = [/^\d+/.exec(cpus)?.[0] ?? "", /\d+$/.exec(cpus)?.[0] ?? ""];
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", IDLE, { linux: { resources: { cpuset_cpus: first } } });
+  const allowed = async (): Promise<string | undefined> =>
+    /Cpus_allowed_list:\s*(\S+)/.exec(await readFile(`/proc/${await container.pid()}/status`, "utf8"))?.[1];
+  t.is(await allowed(), first);
+  await update(container, { cpuset_cpus: last });
+  t.is(await allowed(), last);
+  t.is(await container.output("sh", "-c", "grep Cpus_allowed_list /proc/self/status | cut -f2"), last);
+  await pod.remove();
+});
+
+test("a limit of memory and swap below what is in use is refused, and all stays as it was", async (t) => {
+  const pod = await Pod.run(node());
+  const holds = ["sh", "-c", "x=$(head -c 16000000 /dev/zero | tr '\\0' x); echo holding; sleep 1000; echo $x"];
+  const resources = { memory_limit_in_bytes: 64 * MIB, memory_swap_limit_in_bytes: 64 * MIB };
+  const container = await pod.start("holds", holds, { linux: { resources } });
+  await container.logged(/holding/);
+  const less = { memory_limit_in_bytes: 8 * MIB, memory_swap_limit_in_bytes: 8 * MIB, cpu_shares: 77 };
+  await t.throwsAsync(update(container, less), { message: /in_bytes.*busy|memory\.max/i });
+  const path = await container.cgroupPath();
+  t.is(cgroupFile(path, "memory", "memory.limit_in_bytes", "memory.max"), String(64 * MIB));
+  t.not(cgroupFile(path, "cpu", "cpu.shares", "cpu.weight"), "77");
+  t.is((await container.status()).state, "CONTAINER_RUNNING");
+  await pod.remove();
+});
+
+test("a pod's own limits bind its containers together", async (t) => {
+  const resources = { memory_limit_in_bytes: 24 * MIB, cpu_quota: 20_000, cpu_period: 100_000 };
+  const pod = await Pod.run(node(), { linux: { resources } });
+  for (const name of ["one", "two"]) await pod.start(name, BUSY);
+  await isHeld(t, String(JSON.parse((await pod.status()).info["info"] ?? "{}").cgroupPath), 20_000);
+  const hungry = await pod.start("hungry", ["dd", "if=/dev/zero", "of=/dev/null", "bs=40M", "count=1"]);
+  const { exit_code, reason } = await hungry.reached("CONTAINER_EXITED");
   t.deepEqual({ exit_code, reason }, { exit_code: 137, reason: "OOMKilled" });
   await pod.remove();
 });
