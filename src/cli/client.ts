@@ -102,6 +102,17 @@ export class NodeClient {
     }
   }
 
+  /** The answers as they are read; who stops reading gives the call up. */
+  async *read<Request, Response>(method: DownloadMethod<Request, Response>, request: Request): AsyncGenerator<Response> {
+    const { path, requestSerialize, responseDeserialize } = method;
+    const call = this.#client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request);
+    try {
+      yield* call as AsyncIterable<Response>;
+    } finally {
+      call.cancel();
+    }
+  }
+
   close(): void {
     this.#client.close();
   }

@@ -3,6 +3,7 @@ import { Command, Option } from "commander";
 import { addAudit } from "./commands/audit.ts";
 import { addComplete } from "./commands/complete.ts";
 import { addCompletion } from "./commands/completion.ts";
+import { addCp } from "./commands/cp.ts";
 import { addEvents } from "./commands/events.ts";
 import { addExec } from "./commands/exec.ts";
 import { addHistory } from "./commands/history.ts";
@@ -35,6 +36,7 @@ const COMMANDS = [
   addInspect,
   addLogs,
   addExec,
+  addCp,
   addStats,
   addEvents,
   addStop,

@@ -6,6 +6,7 @@ import { KeyedLock } from "../base/keyed-lock.ts";
 import type { ExecOutcome } from "../native-client/shim.ts";
 import type { Resources } from "../sandbox/records.ts";
 import type { ContainerContext } from "./context.ts";
+import { type CopiedPiece, copyFrom, copyTo, type CopyTarget } from "./copy-files.ts";
 import { createContainer } from "./create-container.ts";
 import { containerEventTypes } from "./events.ts";
 import { execSync } from "./exec-sync.ts";
@@ -80,6 +81,15 @@ export class ContainerService {
 
   reopenLog(id: ContainerId): Promise<void> {
     return reopenLog(this.#context, (each) => this.get(each), id);
+  }
+
+  /** @param path as the container sees it */
+  copyFrom(id: ContainerId, path: string, followLink: boolean, signal: AbortSignal): AsyncGenerator<CopiedPiece> {
+    return copyFrom(this.#context, (each) => this.get(each), id, path, followLink, signal);
+  }
+
+  copyTo(id: ContainerId, target: CopyTarget, tar: AsyncIterable<Buffer>, signal: AbortSignal): Promise<void> {
+    return copyTo(this.#context, (each) => this.get(each), id, target, tar, signal);
   }
 
   /** @param change what is absent stays as it is */

@@ -24,6 +24,7 @@ import {
   type UsageResult,
 } from "../generated/berth/native/helper.ts";
 import { type Codec, Connection } from "./connection.ts";
+import { type CopyCall, CopyConnection } from "./copy-connection.ts";
 import { resultOf } from "./result.ts";
 
 export const PROTOCOL_VERSION = 1;
@@ -36,7 +37,7 @@ const CALL_TIMEOUT_MS = 60_000;
 const RESTART_BACKOFF = { firstMs: 20, mostMs: 500, giveUpMs: 10_000 };
 const NOT_REPEATED: readonly Call["$case"][] = ["hello", "startSandbox", "unpackLayer", "shutdown"];
 
-type Call = NonNullable<HelperRequest["call"]>;
+type Call = Exclude<NonNullable<HelperRequest["call"]>, CopyCall>;
 type Result = NonNullable<HelperResponse["result"]>;
 
 const codec: Codec<Call, HelperResponse> = {
@@ -62,6 +63,8 @@ export interface Helper {
   listObjects(request: ListObjects): Promise<ListObjectsResult>;
   releaseMount(request: ReleaseMount): Promise<void>;
   shutdown(): Promise<void>;
+  /** A connection of its own for one copy. @param signal ends the copy */
+  openCopy(call: CopyCall, signal: AbortSignal): Promise<CopyConnection>;
 }
 
 /** Connects on first use, and again after the helper has ended and come back. */
@@ -92,6 +95,7 @@ export class HelperClient implements Helper {
   // Time depends on the size of what is unpacked or removed; the helper bounds both.
   removeTree = (path: string) => this.#done({ $case: "removeTree", value: { path } }, 0);
   unpackLayer = (value: UnpackLayer) => this.#call({ $case: "unpackLayer", value }, (result) => resultOf(result, "unpackLayer"), 0);
+  openCopy = (call: CopyCall, signal: AbortSignal) => CopyConnection.open(this.#path, call, signal);
   getUsage = (value: GetUsage) => this.#call({ $case: "getUsage", value }, (result) => resultOf(result, "usage"));
 
   close(): void {

@@ -31,6 +31,7 @@ export class FakeHelper implements Helper {
   listObjects: Helper["listObjects"] = refuse("listObjects");
   releaseMount = refuse("releaseMount");
   shutdown = refuse("shutdown");
+  openCopy = refuse("openCopy");
 
   async unpackLayer(request: UnpackLayer): Promise<UnpackLayerResult> {
     await this.beforeUnpack(request);

@@ -8,6 +8,8 @@ pub enum Arguments {
     Serve(Options),
     /// The confined part of UnpackLayer; only the helper itself asks for it.
     Unpack(UnpackOptions),
+    /// The confined part of CopyFrom and CopyTo, which reads what to do from its standard input.
+    Copy,
     Text(String),
 }
 
@@ -42,6 +44,7 @@ pub fn parse() -> Result<Arguments, lexopt::Error> {
             Arg::Long("help") | Arg::Short('h') => return Ok(Arguments::Text(HELP.into())),
             Arg::Long("version") => return Ok(Arguments::Text(format!("{}\n", env!("CARGO_PKG_VERSION")))),
             Arg::Value(word) if word == "unpack-layer" => return parse_unpack(&mut parser),
+            Arg::Value(word) if word == "copy" => return Ok(Arguments::Copy),
             other => return Err(other.unexpected()),
         }
     }

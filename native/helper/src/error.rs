@@ -29,10 +29,16 @@ pub enum HelperError {
         doing: String,
         failure: Failure,
     },
-    /// The unpacker ended without a word.
-    Unpacker {
+    /// A process of ours that was shut in ended without a word.
+    ShutIn {
         doing: String,
+        who: &'static str,
         status: ExitStatus,
+    },
+    /// What a call is about has ended meanwhile.
+    Gone {
+        doing: &'static str,
+        why: &'static str,
     },
     /// A program of the node has the port that a pod wants.
     PortInUse {
@@ -66,8 +72,8 @@ impl HelperError {
             Self::Layer(cause) => cause.kind(),
             Self::Argument { .. } => ErrorKind::InvalidArgument,
             Self::Peer { failure, .. } => failure.kind(),
-            Self::PortInUse { .. } | Self::ForeignAddress { .. } => ErrorKind::FailedPrecondition,
-            Self::Unpacker { .. } => ErrorKind::Internal,
+            Self::Gone { .. } | Self::PortInUse { .. } | Self::ForeignAddress { .. } => ErrorKind::FailedPrecondition,
+            Self::ShutIn { .. } => ErrorKind::Internal,
             Self::UnknownCall => ErrorKind::Unimplemented,
             Self::Overload => ErrorKind::ResourceExhausted,
             Self::Io { source, .. } => match source.kind() {
@@ -90,12 +96,13 @@ impl fmt::Display for HelperError {
             Self::Argument { doing, value, why } => write!(f, "{doing} {value:?}: {why}"),
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
             Self::Peer { doing, failure } => write!(f, "{doing}: {}", failure.message),
-            Self::Unpacker { doing, status } => match status.signal() {
+            Self::ShutIn { doing, who, status } => match status.signal() {
                 Some(SIGSYS) => {
-                    write!(f, "{doing}: the unpacker was stopped by its system call filter (signal {SIGSYS}, SIGSYS)")
+                    write!(f, "{doing}: the {who} was stopped by its system call filter (signal {SIGSYS}, SIGSYS)")
                 }
-                _ => write!(f, "{doing}: the unpacker ended without an answer ({status})"),
+                _ => write!(f, "{doing}: the {who} ended without an answer ({status})"),
             },
+            Self::Gone { doing, why } => write!(f, "{doing}: {why}"),
             Self::PortInUse { protocol, address } => {
                 write!(f, "bind host port {} of {protocol} at {}: ", address.port(), address.ip())?;
                 f.write_str("a program of the node has it")

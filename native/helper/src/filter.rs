@@ -1,4 +1,4 @@
-//! What the unpacker may still ask of the kernel once it is shut in: to read, to make files below its root, memory, and
+//! What a process may still ask of the kernel once it is shut in: to read, to make files below its root, memory, and
 //! its own end. Anything else kills it.
 
 use libc::c_long;
@@ -24,6 +24,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_ftruncate,
     libc::SYS_newfstatat,
     libc::SYS_fstat,
+    libc::SYS_fstatfs,
     libc::SYS_statx,
     libc::SYS_readlinkat,
     libc::SYS_mkdirat,

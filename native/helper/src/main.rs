@@ -5,6 +5,8 @@ mod arguments;
 mod both;
 mod calls;
 mod confine;
+mod container_root;
+mod copy;
 mod error;
 mod filter;
 mod host_ports;
@@ -14,6 +16,7 @@ mod layer_usage;
 mod log;
 mod mount_table;
 mod node;
+mod pieces;
 mod pool;
 mod process;
 mod proxy_process;
@@ -31,6 +34,7 @@ fn main() -> ExitCode {
     let outcome = match arguments::parse() {
         Ok(Arguments::Serve(options)) => server::serve(options),
         Ok(Arguments::Unpack(options)) => return unpack::run_confined(&options),
+        Ok(Arguments::Copy) => return copy::run_confined(),
         Ok(Arguments::Text(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;

@@ -2,7 +2,7 @@
 
 use crate::{
     arguments::Options,
-    calls,
+    calls, copy,
     error::HelperError,
     log::{self, Level},
     node::Node,
@@ -147,6 +147,10 @@ impl Server {
             }
             decoder.push(&buffer[..bytes]);
             while let Some(request) = decoder.next_message::<HelperRequest>()? {
+                if copy::is_copy(&request) {
+                    copy::take_over(stream, &request);
+                    return Ok(());
+                }
                 self.dispatch(request, &writer);
             }
         }

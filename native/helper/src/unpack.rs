@@ -129,7 +129,7 @@ fn run_unpacker(
         {
             Ok((result, opaque_folders))
         }
-        _ => Err(HelperError::Unpacker { doing: doing(), status }),
+        _ => Err(HelperError::ShutIn { doing: doing(), who: "unpacker", status }),
     }
 }
 

@@ -12,6 +12,10 @@ pub enum LayerError {
     Bound { what: &'static str, limit: u64 },
     /// A removal took too long; what was removed stays removed.
     Unfinished { doing: &'static str, name: String, seconds: u64 },
+    /// What is there, or was asked for, is nothing that can be copied so.
+    Refused { path: String, why: &'static str },
+    /// Who takes the tar has gone.
+    Output(io::Error),
     /// The kernel refused something for an entry.
     Io { doing: &'static str, name: String, source: io::Error },
 }
@@ -25,6 +29,10 @@ impl LayerError {
         Self::Entry { name: printable(name), why }
     }
 
+    pub(crate) fn refused(path: &[u8], why: &'static str) -> Self {
+        Self::Refused { path: printable(path), why }
+    }
+
     pub(crate) fn unfinished(doing: &'static str, name: &[u8], after: Duration) -> Self {
         Self::Unfinished { doing, name: printable(name), seconds: after.as_secs() }
     }
@@ -34,9 +42,15 @@ impl LayerError {
             Self::Stream(_) | Self::Entry { .. } => ErrorKind::InvalidArgument,
             Self::Bound { .. } => ErrorKind::ResourceExhausted,
             Self::Unfinished { .. } => ErrorKind::DeadlineExceeded,
+            Self::Refused { .. } => ErrorKind::FailedPrecondition,
+            Self::Output(_) => ErrorKind::Cancelled,
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::ResourceExhausted,
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
+                io::ErrorKind::ReadOnlyFilesystem
+                | io::ErrorKind::NotADirectory
+                | io::ErrorKind::ResourceBusy
+                | io::ErrorKind::PermissionDenied => ErrorKind::FailedPrecondition,
                 _ => ErrorKind::Internal,
             },
         }
@@ -56,6 +70,8 @@ impl fmt::Display for LayerError {
             Self::Unfinished { doing, name, seconds } => {
                 write!(f, "{doing} \"{name}\": not done after {seconds} s; another call goes on from here")
             }
+            Self::Refused { path, why } => write!(f, "copy \"{path}\": it {why}"),
+            Self::Output(source) => write!(f, "write tar: {source}"),
             Self::Io { doing, name, source } => write!(f, "{doing} \"{name}\": {source}"),
         }
     }
@@ -64,7 +80,7 @@ impl fmt::Display for LayerError {
 impl Error for LayerError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self {
-            Self::Stream(source) | Self::Io { source, .. } => Some(source),
+            Self::Stream(source) | Self::Output(source) | Self::Io { source, .. } => Some(source),
             _ => None,
         }
     }

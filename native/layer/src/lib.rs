@@ -1,11 +1,14 @@
-//! Image layers: tars made by anybody. They are read by a process that sees nothing but the target folder, and every
+//! Tars made by anybody, image layers first of all; and tars of trees that are anybody's. They are read by a process that sees nothing but the target folder, and every
 //! path is resolved relative to that folder's descriptor, so that neither a name nor a link leads out.
 
 mod error;
 mod level;
 mod measure;
 mod opaque;
+mod pack;
 mod path;
+mod place;
+mod receive;
 mod remove;
 mod stream;
 mod unpack;
@@ -14,6 +17,8 @@ mod write;
 pub use error::LayerError;
 pub use measure::{Measurement, Size};
 pub use opaque::mark_opaque;
+pub use pack::{Found, find, pack};
+pub use receive::{Source, Target, aim, receive};
 pub use remove::remove_tree;
 pub use stream::Compression;
 pub use unpack::{Options, Summary, unpack};

@@ -3,6 +3,8 @@ import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { BerthServer } from "../../generated/berth/v1/berth.ts";
 import type { Edge } from "../edge.ts";
 import { audit } from "./audit.ts";
+import { copyFrom } from "./copy-from.ts";
+import { copyTo } from "./copy-to.ts";
 import { events } from "./events.ts";
 import { listUsage } from "./list-usage.ts";
 import { loadImage } from "./load-image.ts";
@@ -23,5 +25,7 @@ export function berthService(edge: Edge): UntypedServiceImplementation {
     timeline: edge.unary("Timeline", timeline),
     listUsage: edge.unary("ListUsage", listUsage),
     audit: edge.unary("Audit", audit),
+    copyFrom: edge.serverStream("CopyFrom", copyFrom),
+    copyTo: edge.clientStream("CopyTo", copyTo),
   } satisfies Partial<BerthServer>;
 }
