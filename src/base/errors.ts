@@ -32,9 +32,11 @@ export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 
-/** The kind of anything that was thrown; what is not ours is internal. */
+/** The kind of anything that was thrown; what is not ours is internal, but for a full disk, which can happen anywhere. */
 export function kindOf(thrown: unknown): ErrorKind {
-  return thrown instanceof AgentError ? thrown.kind : "internal";
+  if (thrown instanceof AgentError) return thrown.kind;
+  const code = thrown instanceof Error && "code" in thrown ? thrown.code : undefined;
+  return code === "ENOSPC" || code === "EDQUOT" ? "resource-exhausted" : "internal";
 }
 
 /** Adds context and keeps the kind, so wrapping never turns not-found into internal. */

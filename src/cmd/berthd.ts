@@ -123,6 +123,7 @@ async function startNode(config: Config, log: Log): Promise<Node> {
     usage: new UsageService(client, network),
     audit,
     runtimeProblem: () => (runtimes.has("") ? undefined : "neither crun nor runc is installed"),
+    diskProblem: () => store.requireRoom().then(() => undefined, messageOf),
     handlers: new Set(["", ...runtimes.keys()]),
     describe: () => ({ instanceId, node: nodeInfo, cgroupMode: hello.cgroupMode, runtimes: Object.fromEntries(runtimes), ...config }),
     uploadDir: uploadDir(config),

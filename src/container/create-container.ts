@@ -49,7 +49,7 @@ async function make(context: ContainerContext, planned: ContainerRecord, image: 
   const stages = new Stages(clock, `container ${planned.config.name}`, planned.id);
   images.retain(image.id);
   try {
-    await stages.time("record", () => store.commit(records.put(planned)));
+    await stages.time("record", () => store.commitNew(records.put(planned)));
     const { layersDir, lowerDirs } = images.lowerDirs(image);
     const made = await stages.time("root", () =>
       sandboxes.shim(planned.sandboxId).createContainer({

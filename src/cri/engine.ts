@@ -20,6 +20,8 @@ export interface Engine {
   readonly nowNanos: () => bigint;
   /** Why containers can't be run now; undefined when they can. */
   readonly runtimeProblem: () => string | undefined;
+  /** Why nothing new can be recorded now; undefined when it can. */
+  readonly diskProblem: () => Promise<string | undefined>;
   /** Runtime handlers by name, "" the default. */
   readonly handlers: ReadonlySet<string>;
   /** For people: what `crictl info` shows of how this node is set up. */

@@ -138,7 +138,7 @@ export class ImageCatalog {
     const moved = others.map((other) =>
       this.#images.put({ ...other, references: other.references.filter((name) => !names.includes(name)) }),
     );
-    await this.#store.commit(this.#images.put(image), ...moved, ...also);
+    await this.#store.commitNew(this.#images.put(image), ...moved, ...also);
     this.use.unbar(image.id);
     return image;
   }

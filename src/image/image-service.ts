@@ -83,6 +83,7 @@ export class ImageService {
   /** Two who pull the same name at the same time share one pull; it ends early only when both have gone away. */
   async pull(text: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<ImageRecord> {
     const reference = parseReference(text);
+    await during(`pull ${text}`, () => this.#options.store.requireRoom());
     // Credentials are part of the key: who may not read an image must not get it by asking at the right moment.
     const key = createHash("sha256")
       .update(JSON.stringify([reference, auth]))

@@ -38,7 +38,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
   const plan = config.network === "bridge" ? context.network.plan(id, config.hostPorts ?? [], podName) : undefined;
   const planned = planRecord(context, id, config, plan?.record.address ?? "");
   try {
-    await stages.time("record", () => store.commit(records.put(planned), ...(plan === undefined ? [] : [plan.change])));
+    await stages.time("record", () => store.commitNew(records.put(planned), ...(plan === undefined ? [] : [plan.change])));
   } catch (failure) {
     if (plan !== undefined) context.network.abandon(plan.record);
     throw wrap(failure, `run pod sandbox ${id}: record`);

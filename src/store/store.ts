@@ -7,10 +7,11 @@ import { Worker } from "node:worker_threads";
 import { AgentError, messageOf } from "../base/errors.ts";
 import type { Change } from "./change.ts";
 import { Collection } from "./collection.ts";
-import type { Row, WorkerReply, WorkerRequest } from "./messages.ts";
+import type { CommitFailure, Row, WorkerReply, WorkerRequest } from "./messages.ts";
 
 interface PendingCommit {
   readonly changes: readonly Change[];
+  readonly isNew: boolean;
   readonly resolve: () => void;
   readonly reject: (failure: Error) => void;
 }
@@ -58,16 +59,23 @@ export class Store {
   }
 
   /**
-   * Makes the changes durable, all or none, then publishes them.
+   * Makes the changes durable, all or none, then publishes them. On a full disk too, from the reserve: for what changes, ends or
+   * goes away.
    *
-   * @throws AgentError resource-exhausted when the disk is full, unavailable when the database failed; nothing was published
+   * @throws AgentError resource-exhausted when the reserve is not enough, unavailable when the database failed; nothing was published
    */
   commit(...changes: readonly Change[]): Promise<void> {
-    if (this.#closing) return Promise.reject(new AgentError("unavailable", "commit records: the store is closed"));
-    return new Promise((resolve, reject) => {
-      this.#pending.push({ changes, resolve, reject });
-      this.#writing ??= this.#write();
-    });
+    return this.#commit(changes, false);
+  }
+
+  /** The same for something new. @throws AgentError resource-exhausted when the disk has no room for it */
+  commitNew(...changes: readonly Change[]): Promise<void> {
+    return this.#commit(changes, true);
+  }
+
+  /** Before something new is begun that is recorded only when it is done. @throws AgentError resource-exhausted */
+  requireRoom(): Promise<void> {
+    return this.#commit([], true);
   }
 
   /** Ends after the commits that were asked for before. */
@@ -80,22 +88,42 @@ export class Store {
     await this.#worker.terminate();
   }
 
+  #commit(changes: readonly Change[], isNew: boolean): Promise<void> {
+    if (this.#closing) return Promise.reject(new AgentError("unavailable", "commit records: the store is closed"));
+    return new Promise((resolve, reject) => {
+      this.#pending.push({ changes, isNew, resolve, reject });
+      this.#writing ??= this.#write();
+    });
+  }
+
   async #write(): Promise<void> {
     while (this.#pending.length > 0) {
       const batch = this.#pending;
       this.#pending = [];
-      try {
-        const reply = await this.#ask({ type: "commit", changes: batch.flatMap((commit) => commit.changes.map((change) => change.row)) });
-        if (reply.type === "failed") throw asCommitError(reply.message);
-        for (const commit of batch) {
-          for (const change of commit.changes) change.publish();
-          commit.resolve();
+      const failures = await this.#writeBatch(batch);
+      for (const [index, { changes, resolve, reject }] of batch.entries()) {
+        const failure = failures[index];
+        if (failure !== undefined) {
+          reject(new AgentError(failure.isFull ? "resource-exhausted" : "unavailable", `commit records: ${failure.message}`));
+          continue;
         }
-      } catch (failure) {
-        for (const commit of batch) commit.reject(failure instanceof AgentError ? failure : asCommitError(messageOf(failure)));
+        for (const change of changes) change.publish();
+        resolve();
       }
     }
     this.#writing = undefined;
+  }
+
+  /** @returns what became of each, in their order */
+  async #writeBatch(batch: readonly PendingCommit[]): Promise<readonly (CommitFailure | undefined)[]> {
+    const all = (message: string): CommitFailure[] => batch.map(() => ({ message, isFull: false }));
+    const commits = batch.map(({ changes, isNew }) => ({ rows: changes.map(({ row }) => row), isNew }));
+    try {
+      const reply = await this.#ask({ type: "commit", commits });
+      return reply.type === "committed" ? reply.failures : all(reply.type === "failed" ? reply.message : reply.type);
+    } catch (failure) {
+      return all(messageOf(failure));
+    }
   }
 
   #ask(request: WorkerRequest): Promise<WorkerReply> {
@@ -110,9 +138,4 @@ export class Store {
     this.#dead ??= failure;
     this.#waiter?.reject(failure);
   }
-}
-
-function asCommitError(message: string): AgentError {
-  const full = /disk is full|SQLITE_FULL|ENOSPC/i.test(message);
-  return new AgentError(full ? "resource-exhausted" : "unavailable", `commit records: ${message}`);
 }

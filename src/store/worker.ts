@@ -4,20 +4,32 @@ import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort } from "node:worker_threads";
 import { messageOf } from "../base/errors.ts";
 import { migrate } from "./migrations.ts";
-import type { Row, RowChange, WorkerReply, WorkerRequest } from "./messages.ts";
+import type { CommitFailure, Row, RowChange, RowCommit, WorkerReply, WorkerRequest } from "./messages.ts";
+import { Reserve, takeUpLog } from "./reserve.ts";
 
 const BUSY_TIMEOUT_MS = 5000;
 
+// @source sqlite3.h: SQLITE_FULL
+const SQLITE_FULL = 13;
+// Of a row itself, and its part of the pages above it; and a text may end in the middle of a page.
+const ROW_BYTES = 8192;
+
 class RecordDatabase {
   readonly #database: DatabaseSync;
+  readonly #reserve: Reserve;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
 
   constructor(path: string) {
+    takeUpLog(path);
     this.#database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
+    // EXCLUSIVE comes first: then the log's index is in memory, and no file of it needs room.
     // FULL syncs the log at every commit: what was answered survives a power cut.
-    this.#database.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA locking_mode = EXCLUSIVE;");
+    this.#database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
     migrate(this.#database);
+    this.#reserve = new Reserve(this.#database, path);
+    // On a disk that is full already it is made with the first thing that is new again.
+    this.#reserve.problem(0);
     this.#put = this.#database.prepare(
       "INSERT INTO records (kind, id, body) VALUES (?, ?, ?) ON CONFLICT (kind, id) DO UPDATE SET body = excluded.body",
     );
@@ -31,25 +43,43 @@ class RecordDatabase {
       .map((row) => ({ kind: String(row["kind"]), id: String(row["id"]), text: String(row["body"]) }));
   }
 
-  commit(changes: readonly RowChange[]): void {
-    this.#database.exec("BEGIN IMMEDIATE");
+  /** In one transaction, so that they share an fsync; on a full disk each in its own, so that a large one takes no small one along. */
+  commit(commits: readonly RowCommit[]): (CommitFailure | undefined)[] {
+    const fresh = commits.filter(({ isNew }) => isNew);
+    const problem = fresh.length === 0 ? undefined : this.#reserve.problem(sizeOf(fresh));
+    const refused = ({ isNew }: RowCommit): boolean => isNew && problem !== undefined;
+    const together = this.#transact(commits.filter((each) => !refused(each)).flatMap(({ rows }) => rows));
+    if (together?.isFull === true) this.#reserve.emptyLog();
+    return commits.map((each) => {
+      if (refused(each)) return { message: problem ?? "", isFull: true };
+      return together?.isFull === true ? this.#transact(each.rows) : together;
+    });
+  }
+
+  close(): void {
+    this.#reserve.close();
+  }
+
+  #transact(rows: readonly RowChange[]): CommitFailure | undefined {
+    if (rows.length === 0) return undefined;
     try {
-      for (const { kind, id, text } of changes) {
+      this.#database.exec("BEGIN IMMEDIATE");
+      for (const { kind, id, text } of rows) {
         if (text === undefined) this.#delete.run(kind, id);
         else this.#put.run(kind, id, text);
       }
       this.#database.exec("COMMIT");
+      return undefined;
     } catch (failure) {
       // A failed COMMIT has rolled back by itself in some cases (a full disk); then there is nothing left to undo.
       if (this.#database.isTransaction) this.#database.exec("ROLLBACK");
-      throw failure;
+      return { message: messageOf(failure), isFull: failure instanceof Error && "errcode" in failure && failure.errcode === SQLITE_FULL };
     }
   }
-
-  close(): void {
-    this.#database.close();
-  }
 }
+
+const sizeOf = (commits: readonly RowCommit[]): number =>
+  commits.flatMap(({ rows }) => rows).reduce((bytes, { id, text }) => bytes + ROW_BYTES + id.length + Buffer.byteLength(text ?? ""), 0);
 
 let database: RecordDatabase | undefined;
 
@@ -59,9 +89,9 @@ function answer(request: WorkerRequest): WorkerReply {
     return { type: "opened", rows: database.rows() };
   }
   if (database === undefined) return { type: "failed", message: "the database is not open" };
-  if (request.type === "commit") database.commit(request.changes);
-  else database.close();
-  return { type: "done" };
+  if (request.type === "commit") return { type: "committed", failures: database.commit(request.commits) };
+  database.close();
+  return { type: "closed" };
 }
 
 parentPort?.on("message", (request: WorkerRequest) => {

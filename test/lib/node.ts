@@ -23,24 +23,31 @@ export interface NodeOptions {
   readonly flags?: readonly string[];
   /** a registry, and the image of `TestNode.image` pulled from it */
   readonly withImage?: boolean;
+  /** folders that are there already, of file systems of their own */
+  readonly root?: string;
+  readonly state?: string;
 }
 
 export class TestNode {
   readonly folder: string;
   readonly cri: Cri;
+  readonly root: string;
+  readonly state: string;
   readonly #flags: readonly string[];
   #registry: DockerRegistry | undefined;
   #child: ChildProcess | undefined;
   #log = "";
 
-  private constructor(folder: string, flags: readonly string[]) {
+  private constructor(folder: string, { root, state, flags }: NodeOptions) {
     this.folder = folder;
+    this.root = root ?? join(folder, "lib");
+    this.state = state ?? join(folder, "run");
     this.cri = new Cri(this.socket);
-    this.#flags = flags;
+    this.#flags = flags ?? [];
   }
 
   static async start(t: Teardown, options: NodeOptions = {}): Promise<TestNode> {
-    const node = new TestNode(await mkdtemp(join(tmpdir(), "berth-")), options.flags ?? []);
+    const node = new TestNode(await mkdtemp(join(tmpdir(), "berth-")), options);
     t.teardown(() => node.#end());
     await mkdir(node.logs);
     await node.boot();
@@ -50,14 +57,6 @@ export class TestNode {
       await node.cri.call("PullImage", { image: { image: node.image } });
     }
     return node;
-  }
-
-  get root(): string {
-    return join(this.folder, "lib");
-  }
-
-  get state(): string {
-    return join(this.folder, "run");
   }
 
   get socket(): string {

@@ -3,7 +3,7 @@
 
 use crate::error::HelperError;
 use rustix::mount::{MountPropagationFlags, UnmountFlags, mount_bind, mount_change, unmount};
-use std::{fs, path::Path};
+use std::{fs, os::unix::fs::MetadataExt, path::Path};
 
 pub fn ensure(state: &Path) -> Result<(), HelperError> {
     if !is_mount_point(state) {
@@ -17,10 +17,16 @@ pub fn ensure(state: &Path) -> Result<(), HelperError> {
 /// Undoes it when no pod is left that needs it.
 pub fn release(state: &Path) {
     let empty = fs::read_dir(state.join("pods")).map_or(true, |mut entries| entries.next().is_none());
-    if empty && is_mount_point(state) {
+    if empty && is_mount_point(state) && !is_own_file_system(state) {
         // Sockets that others still have open there keep it busy; detached it goes with the last of them.
         let _ = unmount(state, UnmountFlags::DETACH);
     }
+}
+
+/// Somebody mounted it there before us, and it is theirs to unmount.
+fn is_own_file_system(state: &Path) -> bool {
+    let device = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.dev());
+    state.parent().is_some_and(|parent| device(state) != device(parent))
 }
 
 fn is_mount_point(path: &Path) -> bool {

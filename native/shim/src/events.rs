@@ -89,7 +89,7 @@ impl Server {
             .map(|each| each.id.clone())
             .collect();
         for id in due {
-            self.finish_unless_stuck(&id);
+            self.finish(&id);
         }
         let stuck: Vec<String> =
             self.containers.values().filter(|each| each.log.is_stuck()).map(|each| each.id.clone()).collect();

@@ -1,7 +1,12 @@
 //! How a process ended, and the record of it.
 
 use crate::{error::ShimError, time};
-use std::{fs, path::Path, time::Duration};
+use std::{
+    fs::{self, OpenOptions},
+    io::Write,
+    path::Path,
+    time::Duration,
+};
 use wire::ContainerExit;
 
 /// What waiting for a process gave.
@@ -31,16 +36,33 @@ impl Ended {
     }
 }
 
+const RECORD: &str = "exit.json";
+const TEMPORARY: &str = "exit.json.new";
+// Longer than any record; its end is spaces.
+const RECORD_BYTES: usize = 256;
+
+/// Takes the room of a record, so that an exit can be written when the file system is full.
+pub fn reserve_record(folder: &Path) -> Result<(), ShimError> {
+    let temporary = folder.join(TEMPORARY);
+    fs::write(&temporary, [b' '; RECORD_BYTES])
+        .map_err(|source| ShimError::io(format!("reserve {}", temporary.display()), source))
+}
+
 /// On disk before anybody is told: a berthd that was away reads it even when this shim is gone too.
 pub fn write_record(folder: &Path, exit: &ContainerExit) -> Result<(), ShimError> {
     let text = format!(
-        "{{\"exitCode\":{},\"signal\":{},\"finishedAtNanos\":\"{}\",\"oomKilled\":{}}}\n",
+        "{{\"exitCode\":{},\"signal\":{},\"finishedAtNanos\":\"{}\",\"oomKilled\":{}}}",
         exit.exit_code, exit.signal, exit.finished_at_nanos, exit.oom_killed
     );
-    let (temporary, record) = (folder.join("exit.json.new"), folder.join("exit.json"));
-    fs::write(&temporary, text)
-        .and_then(|()| fs::rename(&temporary, &record))
+    let record = folder.join(RECORD);
+    overwrite(&folder.join(TEMPORARY), &format!("{text:RECORD_BYTES$}"))
+        .and_then(|()| fs::rename(folder.join(TEMPORARY), &record))
         .map_err(|source| ShimError::io(format!("write {}", record.display()), source))
+}
+
+// A file that is cut off first gives its room away.
+fn overwrite(path: &Path, text: &str) -> std::io::Result<()> {
+    OpenOptions::new().write(true).create(true).truncate(false).open(path)?.write_all(text.as_bytes())
 }
 
 /// Whether the kernel killed a process of the cgroup for want of memory.

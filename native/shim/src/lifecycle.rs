@@ -75,17 +75,8 @@ impl Server {
         }
     }
 
-    /// A log that can't be written holds its container up: what it said is not to be lost.
-    pub fn finish_unless_stuck(&mut self, id: &str) {
-        let Some(container) = self.containers.get_mut(id) else { return };
-        if container.log.is_stuck() {
-            container.drain_deadline = Some(Instant::now() + DRAIN);
-        } else {
-            self.finish(id);
-        }
-    }
-
-    /// The process has ended and its output is read: recorded first, told then.
+    /// The process has ended and its output is read: recorded first, told then. What the log does not take now stays with us, and
+    /// is written when there is room, or lost with the container: a full disk must not keep anybody from ending it.
     pub fn finish(&mut self, id: &str) {
         let Some(container) = self.containers.get_mut(id) else { return };
         let Some(ended) = container.ended.filter(|_| container.phase == Phase::Draining) else { return };

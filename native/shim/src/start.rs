@@ -42,6 +42,7 @@ impl Server {
         let config = container.file("config.json");
         fs::write(&config, &request.config_json)
             .map_err(|source| ShimError::io(format!("write {}", config.display()), source))?;
+        exit::reserve_record(&container.folder)?;
         container.log = Log::open(&request.log_directory, &request.log_path)?;
         let pipes = || output::pipe().map_err(|errno| ShimError::io(format!("make pipes of container {id}"), errno));
         let ((stdout, its_stdout), (stderr, its_stderr)) = (pipes()?, pipes()?);

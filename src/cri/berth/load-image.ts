@@ -11,6 +11,8 @@ const MAX_ARCHIVE_BYTES = 64 * 1024 ** 3;
 
 /** Keeps the archive in a file until it is whole, then takes it apart; the file goes in any case. */
 export const loadImage: StreamHandler<LoadImageRequest, LoadImageResponse> = async (engine, requests) => {
+  const problem = await engine.diskProblem();
+  if (problem !== undefined) throw new AgentError("resource-exhausted", `load image: ${problem}`);
   await mkdir(engine.uploadDir, { recursive: true, mode: 0o700 });
   const path = join(engine.uploadDir, randomBytes(8).toString("hex"));
   return await engine.inHand.during(path, () => loadBy(path, engine, requests));

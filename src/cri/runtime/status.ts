@@ -8,12 +8,16 @@ const condition = (type: string, problem: string | undefined, reason: string): R
   message: problem ?? "",
 });
 
-/** RuntimeReady and NetworkReady, each with what is wrong. */
-export const status: Handler<StatusRequest, StatusResponse> = (engine, request) => ({
+/**
+ * RuntimeReady and NetworkReady, each with what is wrong. A full disk is a condition of its own, which the kubelet reads past: what
+ * runs goes on and can be stopped, and a node that calls itself not ready would have its pods taken away.
+ */
+export const status: Handler<StatusRequest, StatusResponse> = async (engine, request) => ({
   status: {
     conditions: [
       condition("RuntimeReady", engine.runtimeProblem(), "RuntimeNotFound"),
       condition("NetworkReady", engine.network.problem, "NetworkNotMade"),
+      condition("DiskHasRoom", await engine.diskProblem(), "DiskFull"),
     ],
   },
   info: request.verbose ? { config: JSON.stringify(engine.describe()) } : {},

@@ -125,7 +125,7 @@ export class ContentStore {
       if (written.bytes !== sizeBytes)
         throw new AgentError("invalid-argument", `${written.bytes} bytes came, and ${sizeBytes} were announced`);
       if (written.digest !== digest) throw new AgentError("invalid-argument", `the digest of what came is ${written.digest}`);
-      await this.#store.commit(this.#records.put({ id: digest, sizeBytes: BigInt(sizeBytes) }));
+      await this.#store.commitNew(this.#records.put({ id: digest, sizeBytes: BigInt(sizeBytes) }));
       await rename(temporary, this.path(digest));
     } finally {
       await rm(temporary, { force: true });

@@ -1,7 +1,7 @@
 // Files that are hashed on the way, never whole in memory.
 import { createHash } from "node:crypto";
 import { type FileHandle, open, readFile, stat } from "node:fs/promises";
-import { AgentError, messageOf } from "../../base/errors.ts";
+import { AgentError, wrap } from "../../base/errors.ts";
 
 /**
  * Writes a new file and syncs it.
@@ -53,8 +53,6 @@ async function onDisk<T>(path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
-    const code = cause instanceof Error && "code" in cause ? cause.code : undefined;
-    const full = code === "ENOSPC" || code === "EDQUOT";
-    throw new AgentError(full ? "resource-exhausted" : "internal", `write ${path}: ${messageOf(cause)}`, { cause });
+    throw wrap(cause, `write ${path}`);
   }
 }

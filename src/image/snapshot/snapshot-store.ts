@@ -124,7 +124,7 @@ export class SnapshotStore {
   async #unpack(layer: LayerRef, compression: Compression, blobPath: string): Promise<void> {
     const { store, helper, log } = this.#options;
     const preparing: SnapshotRecord = { id: layer.chainId, number: ++this.#lastNumber, state: "preparing", sizeBytes: 0n, inodes: 0n };
-    await store.commit(this.#records.put(preparing));
+    await store.commitNew(this.#records.put(preparing));
     try {
       const bounds = { maxBytes: 0n, maxEntries: 0n, maxRatio: 0 };
       // Synced, because the record must not be durable before what it speaks of.

@@ -1,4 +1,5 @@
-import { mkdtemp, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { copyFile, link, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
@@ -77,5 +78,52 @@ test("what was asked for before the end is written, and what comes later is refu
   await Promise.all([...asked, closed]);
   const again = await Store.open(root);
   t.deepEqual([...again.collection<Item>("item").values()].map((item) => item.id).sort(), ["a", "b"]);
+  await again.close();
+});
+
+const LOG_BYTES = 4 * 1024 * 1024;
+const [DATABASE, LOG, ASIDE] = ["records.db", "records.db-wal", "records.db-wal.aside"];
+
+test("the blocks of the log are kept from one start to the next", async (t) => {
+  const root = await folder(t);
+  const blocks = async (): Promise<unknown> => {
+    const { size, ino } = await stat(join(root, LOG));
+    return { size, ino };
+  };
+  const store = await Store.open(root);
+  const before = await blocks();
+  t.like(before, { size: LOG_BYTES });
+  await store.commit(store.collection<Item>("item").put({ id: "a", at: 1n }));
+  await store.close();
+  const again = await Store.open(root);
+  t.deepEqual(await blocks(), before);
+  await again.close();
+});
+
+test("an end that is cut off before the database's own end loses nothing", async (t) => {
+  const [root, copy] = [await folder(t), await folder(t)];
+  const store = await Store.open(root);
+  await store.commit(store.collection<Item>("item").put({ id: "a", at: 1n }));
+  for (const file of [DATABASE, LOG]) await copyFile(join(root, file), join(copy, file));
+  await link(join(copy, LOG), join(copy, ASIDE));
+  await store.close();
+  const again = await Store.open(copy);
+  t.like(again.collection<Item>("item").get("a"), { at: 1n });
+  t.false(existsSync(join(copy, ASIDE)));
+  await again.close();
+});
+
+test("an end that is cut off after the database's own end brings no old record back", async (t) => {
+  const [root, copy] = [await folder(t), await folder(t)];
+  const store = await Store.open(root);
+  const items = store.collection<Item>("item");
+  await store.commit(items.put({ id: "a", at: 1n }));
+  await copyFile(join(root, LOG), join(copy, ASIDE));
+  await store.commit(items.put({ id: "a", at: 2n }));
+  await store.close();
+  await copyFile(join(root, DATABASE), join(copy, DATABASE));
+  const again = await Store.open(copy);
+  t.like(again.collection<Item>("item").get("a"), { at: 2n });
+  t.is((await stat(join(copy, LOG))).size, LOG_BYTES);
   await again.close();
 });
