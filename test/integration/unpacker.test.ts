@@ -2,7 +2,7 @@
 // That it is shut in is tried from inside, by native/helper/tests/cage.rs.
 import { execFile } from "node:child_process";
 import { lstat, mkdir, open, readdir, readFile, readlink, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
@@ -88,17 +88,49 @@ for (const [name, compression, pack] of [
   });
 }
 
-test("an opaque folder hides what lower layers have in it", async (t) => {
+/** What a container sees when the layer lies over a lower one with these files. */
+async function merged(t: ExecutionContext, lowerFiles: readonly string[], entries: readonly TarEntry[]): Promise<string[]> {
   const { root, target, unpack } = await start(t);
-  await unpack(makeTar(EVERYTHING));
-  const [lower, merged] = [join(root, "lower"), join(root, "merged")];
-  await mkdir(join(lower, "opaque"), { recursive: true });
-  await mkdir(merged);
-  await writeFile(join(lower, "opaque/old"), "old");
-  await run("mount", ["-t", "overlay", "overlay", "-o", `lowerdir=${target}:${lower}`, merged]);
-  t.teardown(() => run("umount", [merged]));
-  t.deepEqual(await readdir(join(merged, "opaque")), ["new"]);
-});
+  await unpack(makeTar(entries));
+  const [lower, over] = [join(root, "lower"), join(root, "merged")];
+  for (const file of lowerFiles) {
+    await mkdir(dirname(join(lower, file)), { recursive: true });
+    await writeFile(join(lower, file), "lower");
+  }
+  await mkdir(over);
+  await run("mount", ["-t", "overlay", "overlay", "-o", `lowerdir=${target}:${lower}`, over]);
+  try {
+    const found = await readdir(over, { recursive: true, withFileTypes: true });
+    return found
+      .filter((entry) => !entry.isDirectory())
+      .map((entry) => relative(over, join(entry.parentPath, entry.name)))
+      .sort();
+  } finally {
+    await run("umount", [over]);
+  }
+}
+
+const folder = (name: string): TarEntry => ({ name, isFolder: true });
+const file = (name: string): TarEntry => ({ name, content: "upper" });
+
+for (const [what, entries, seen] of [
+  ["an opaque folder", [folder("d"), { name: "d/.wh..wh..opq" }, file("d/new")], ["d/new", "x"]],
+  ["a folder that is called opaque at its end", [folder("d"), file("d/new"), { name: "d/.wh..wh..opq" }], ["d/new", "x"]],
+  ["a whiteout", [{ name: ".wh.x" }], ["d/deep/old", "d/old"]],
+  ["a whiteout of a folder", [{ name: ".wh.d" }], ["x"]],
+  ["a whiteout before a file of its name", [{ name: ".wh.x" }, file("x")], ["d/deep/old", "d/old", "x"]],
+  ["a whiteout after a file of its name", [file("x"), { name: ".wh.x" }], ["d/deep/old", "d/old", "x"]],
+  ["a whiteout before a folder of its name", [{ name: ".wh.d" }, folder("d"), file("d/new")], ["d/new", "x"]],
+  ["a whiteout after a folder of its name", [folder("d"), file("d/new"), { name: ".wh.d" }], ["d/new", "x"]],
+  ["a whiteout before files below its name", [{ name: ".wh.d" }, file("d/deep/new")], ["d/deep/new", "x"]],
+  ["a whiteout after files below its name", [file("d/deep/new"), { name: ".wh.d" }], ["d/deep/new", "x"]],
+  ["a whiteout below a folder", [file("d/new"), { name: "d/.wh.deep" }], ["d/new", "d/old", "x"]],
+  ["a folder in place of a file of the same layer", [file("d"), folder("d"), file("d/new")], ["d/new", "x"]],
+] as const) {
+  test(`${what} hides what layers below have there, and nothing of its own layer`, async (t) => {
+    t.deepEqual(await merged(t, ["d/old", "d/deep/old", "x"], entries), [...seen]);
+  });
+}
 
 test("a folder is not opaque when a link or a file took its place, and the layer is whole", async (t) => {
   const { target, unpack } = await start(t);

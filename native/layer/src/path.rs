@@ -1,8 +1,8 @@
 //! Names of an archive as places below a folder's descriptor.
 
-use crate::LayerError;
+use crate::{LayerError, opaque::OpaqueFolders};
 use rustix::{
-    fs::{Mode, OFlags, ResolveFlags, mkdirat, openat2},
+    fs::{AtFlags, FileType, Mode, OFlags, ResolveFlags, mkdirat, openat2, statat, unlinkat},
     io::Errno,
 };
 use std::os::fd::{BorrowedFd, OwnedFd};
@@ -44,24 +44,45 @@ impl EntryPath {
     }
 }
 
-/// Opens a folder below `root`, making what is missing; links on the way are followed, but never out of `root`.
+/// Opens a folder below `root`; links on the way are followed, but never out of `root`.
 pub fn open_folder(root: BorrowedFd, parts: &[Vec<u8>]) -> Result<OwnedFd, LayerError> {
     let name = parts.join(&b'/');
+    open_existing(root, &name).map_err(|errno| LayerError::io("open folder", &name, errno))
+}
+
+/// Makes what is missing of it. In a layer, its whiteouts give way: one hides what is below the layer, and so does the folder
+/// that takes its place.
+pub fn make_folder(
+    root: BorrowedFd,
+    parts: &[Vec<u8>],
+    mut of_layer: Option<&mut OpaqueFolders>,
+) -> Result<OwnedFd, LayerError> {
+    let name = parts.join(&b'/');
+    let failed = |errno| LayerError::io("make folder", &name, errno);
     match open_existing(root, &name) {
-        Err(Errno::NOENT) => {}
-        other => return other.map_err(|errno| LayerError::io("open folder", &name, errno)),
+        Err(Errno::NOENT | Errno::NOTDIR) => {}
+        other => return other.map_err(failed),
     }
-    let mut folder = open_existing(root, b"").map_err(|errno| LayerError::io("open folder", b"/", errno))?;
+    let mut folder = open_existing(root, b"").map_err(failed)?;
     for depth in 1..=parts.len() {
-        let part = &parts[depth - 1];
-        match mkdirat(&folder, part.as_slice(), Mode::from_raw_mode(0o755)) {
-            Ok(()) | Err(Errno::EXIST) => {}
-            Err(errno) => return Err(LayerError::io("make folder", &name, errno)),
+        let part = parts[depth - 1].as_slice();
+        let make = || mkdirat(&folder, part, Mode::from_raw_mode(0o755));
+        match (make(), &mut of_layer) {
+            (Err(Errno::EXIST), Some(opaque)) if is_whiteout(&folder, part) => {
+                unlinkat(&folder, part, AtFlags::empty()).and_then(|()| make()).map_err(failed)?;
+                opaque.add(root, &parts[..depth])?;
+            }
+            (Ok(()) | Err(Errno::EXIST), _) => {}
+            (Err(errno), _) => return Err(failed(errno)),
         }
-        folder = open_existing(root, &parts[..depth].join(&b'/'))
-            .map_err(|errno| LayerError::io("open folder", &name, errno))?;
+        folder = open_existing(root, &parts[..depth].join(&b'/')).map_err(failed)?;
     }
     Ok(folder)
+}
+
+fn is_whiteout(folder: &OwnedFd, name: &[u8]) -> bool {
+    statat(folder, name, AtFlags::SYMLINK_NOFOLLOW)
+        .is_ok_and(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && stat.st_rdev == 0)
 }
 
 fn open_existing(root: BorrowedFd, name: &[u8]) -> Result<OwnedFd, Errno> {

@@ -4,7 +4,7 @@
 use crate::{
     LayerError,
     pack::MAX_ENTRIES,
-    path::{EntryPath, open_folder},
+    path::{EntryPath, make_folder},
     place::{self, Place, kind_of, refuse_kernel_files},
     write::{self, Metadata, ReadOrWrite},
 };
@@ -162,7 +162,7 @@ impl Receiver<'_> {
         match there {
             None => {
                 self.made.push((parts.to_vec(), metadata));
-                write::folder(parent, last, metadata, &[])
+                write::folder(parent, last, metadata, &[]).map(drop)
             }
             Some(FileType::Directory) => Ok(()),
             Some(FileType::Symlink) if leads_to_folder() => Ok(()),
@@ -181,7 +181,7 @@ impl Receiver<'_> {
     }
 
     fn open(&self, parts: &[Vec<u8>]) -> Result<OwnedFd, LayerError> {
-        let folder = open_folder(self.target.root, parts)?;
+        let folder = make_folder(self.target.root, parts, None)?;
         refuse_kernel_files(&folder, &parts.join(&b'/'))?;
         Ok(folder)
     }

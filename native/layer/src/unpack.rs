@@ -3,8 +3,7 @@
 use crate::{
     LayerError,
     opaque::OpaqueFolders,
-    path::{EntryPath, open_folder},
-    remove::remove_within,
+    path::{EntryPath, make_folder, open_folder},
     stream::{Bounds, Compression, TOO_DENSE, TOO_LARGE, TarStream},
     write::{self, Metadata, ReadOrWrite},
 };
@@ -99,7 +98,7 @@ impl Unpacker<'_> {
                 Err(LayerError::entry(&name, "has no name"))
             };
         };
-        let parent = open_folder(self.target, parents)?;
+        let parent = make_folder(self.target, parents, Some(&mut self.opaque_folders))?;
         let parent = parent.as_fd();
         if !self.options.plain_archive && last.starts_with(WHITEOUT) {
             return self.whiteout(parent, parents, last, &name);
@@ -115,7 +114,11 @@ impl Unpacker<'_> {
             }
             EntryType::Directory => {
                 self.folders.push((path.parts().to_vec(), metadata));
-                write::folder(parent, last, metadata, &xattrs)
+                // What it replaces, a whiteout perhaps, hid all that layers below have there.
+                if write::folder(parent, last, metadata, &xattrs)? && !self.options.plain_archive {
+                    self.opaque_folders.add(self.target, path.parts())?;
+                }
+                Ok(())
             }
             EntryType::Symlink => {
                 let target = entry
@@ -152,7 +155,8 @@ impl Unpacker<'_> {
         }
     }
 
-    /// "This was removed" in the words of a layer, said in those of overlayfs.
+    /// "This was removed" in the words of a layer, said in those of overlayfs. It is about layers below: what this layer has
+    /// of the same name, before or after, stays.
     fn whiteout(
         &mut self,
         parent: BorrowedFd,
@@ -170,17 +174,15 @@ impl Unpacker<'_> {
         if matches!(hidden, b"" | b"." | b"..") {
             return Err(LayerError::entry(name, "is a whiteout of nothing"));
         }
-        // Its size is what the options allow.
-        remove_within(parent, hidden, None)?;
-        self.inodes += 1;
-        write::node(
-            parent,
-            hidden,
-            FileType::CharacterDevice,
-            0,
-            0,
-            Metadata { mode: 0, uid: 0, gid: 0, mtime_seconds: 0 },
-        )
+        match write::kind_of(parent, hidden)? {
+            Some(FileType::Directory) => self.opaque_folders.add(self.target, &[parents, &[hidden.to_vec()]].concat()),
+            Some(_) => Ok(()),
+            None => {
+                self.inodes += 1;
+                let metadata = Metadata { mode: 0, uid: 0, gid: 0, mtime_seconds: 0 };
+                write::node(parent, hidden, FileType::CharacterDevice, 0, 0, metadata)
+            }
+        }
     }
 
     /// Extended attributes that an image may set, and the numbers that a plain header is too small for.

@@ -40,33 +40,36 @@ pub type Xattrs = [(String, Vec<u8>)];
 const COPY_BYTES: usize = 128 * 1024;
 const HOLE_BYTES: usize = 4096;
 
-/// Takes away what an earlier entry of the same name left, unless both are folders.
-pub fn make_room(folder: BorrowedFd, name: &[u8], for_folder: bool) -> Result<bool, LayerError> {
-    let stat = match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
-        Ok(stat) => stat,
-        Err(Errno::NOENT) => return Ok(false),
-        Err(errno) => return Err(LayerError::io("look at", name, errno)),
-    };
-    if FileType::from_raw_mode(stat.st_mode) == FileType::Directory {
-        if for_folder {
-            return Ok(true);
-        }
-        remove_within(folder, name, None)?;
-    } else {
-        unlinkat(folder, name, AtFlags::empty()).map_err(|errno| LayerError::io("replace", name, errno))?;
+/// What an earlier entry of the same name left; a link is not followed.
+pub fn kind_of(folder: BorrowedFd, name: &[u8]) -> Result<Option<FileType>, LayerError> {
+    match statat(folder, name, AtFlags::SYMLINK_NOFOLLOW) {
+        Ok(stat) => Ok(Some(FileType::from_raw_mode(stat.st_mode))),
+        Err(Errno::NOENT) => Ok(None),
+        Err(errno) => Err(LayerError::io("look at", name, errno)),
     }
-    Ok(false)
 }
 
-pub fn folder(parent: BorrowedFd, name: &[u8], metadata: Metadata, xattrs: &Xattrs) -> Result<(), LayerError> {
+fn make_room(folder: BorrowedFd, name: &[u8]) -> Result<(), LayerError> {
+    match kind_of(folder, name)? {
+        None => Ok(()),
+        Some(FileType::Directory) => remove_within(folder, name, None),
+        Some(_) => unlinkat(folder, name, AtFlags::empty()).map_err(|errno| LayerError::io("replace", name, errno)),
+    }
+}
+
+/// Gives whether it took the place of something else.
+pub fn folder(parent: BorrowedFd, name: &[u8], metadata: Metadata, xattrs: &Xattrs) -> Result<bool, LayerError> {
     let failed = |errno: Errno| LayerError::io("make folder", name, errno);
-    if !make_room(parent, name, true)? {
+    let before = kind_of(parent, name)?;
+    if before != Some(FileType::Directory) {
+        make_room(parent, name)?;
         mkdirat(parent, name, Mode::from_raw_mode(0o700)).map_err(failed)?;
     }
     let made =
         openat(parent, name, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
             .map_err(failed)?;
-    set_metadata(made.as_fd(), name, metadata, xattrs)
+    set_metadata(made.as_fd(), name, metadata, xattrs)?;
+    Ok(before.is_some_and(|kind| kind != FileType::Directory))
 }
 
 /// Also of the root of the layer itself.
@@ -93,7 +96,7 @@ pub fn regular(
     metadata: Metadata,
     xattrs: &Xattrs,
 ) -> Result<(), ReadOrWrite> {
-    make_room(parent, name, false)?;
+    make_room(parent, name)?;
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let failed = |errno: Errno| LayerError::io("write", name, errno);
     let file = openat(parent, name, flags, Mode::from_raw_mode(0o600)).map_err(failed)?;
@@ -156,13 +159,13 @@ fn write_all(file: &OwnedFd, mut bytes: &[u8]) -> Result<(), Errno> {
 }
 
 pub fn symlink(parent: BorrowedFd, name: &[u8], target: &[u8], metadata: Metadata) -> Result<(), LayerError> {
-    make_room(parent, name, false)?;
+    make_room(parent, name)?;
     symlinkat(target, parent, name).map_err(|errno| LayerError::io("make symbolic link", name, errno))?;
     own_without_following(parent, name, metadata)
 }
 
 pub fn hard_link(parent: BorrowedFd, name: &[u8], from: BorrowedFd, from_name: &[u8]) -> Result<(), LayerError> {
-    make_room(parent, name, false)?;
+    make_room(parent, name)?;
     // Without AT_SYMLINK_FOLLOW the link is to the link itself, so it leads nowhere new.
     linkat(from, from_name, parent, name, AtFlags::empty())
         .map_err(|errno| LayerError::io("make hard link", name, errno))
@@ -176,7 +179,7 @@ pub fn node(
     minor: u32,
     metadata: Metadata,
 ) -> Result<(), LayerError> {
-    make_room(parent, name, false)?;
+    make_room(parent, name)?;
     mknodat(parent, name, kind, Mode::from_raw_mode(metadata.mode & 0o7777), makedev(major, minor))
         .map_err(|errno| LayerError::io("make node", name, errno))?;
     own_without_following(parent, name, metadata)?;
