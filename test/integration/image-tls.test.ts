@@ -11,9 +11,10 @@ import test, { type ExecutionContext } from "ava";
 import { parseReference } from "../../src/image/reference.ts";
 import { isRegistryUnavailable } from "../../src/image/registry/failures.ts";
 import { registryHosts } from "../../src/image/registry/hosts.ts";
-import { RegistryClient } from "../../src/image/registry/registry-client.ts";
+import { IMPATIENT, RegistryClient } from "../../src/image/registry/registry-client.ts";
 import { never, temporaryFolder } from "../lib/image-service.ts";
 import { blobOf, makeImage, OCI_MANIFEST } from "../lib/oci-image.ts";
+import { DockerRegistry } from "../lib/registry.ts";
 
 const run = promisify(execFile);
 const image = makeImage();
@@ -56,7 +57,7 @@ async function client(t: ExecutionContext, folder: string, address: string, sett
   await writeFile(join(own, "hosts.toml"), `server = "https://${address}"\n${settings}\n`);
   const [host] = await registryHosts(folder, address);
   if (host === undefined) throw new Error("the table has no host");
-  const made = new RegistryClient(host, parseReference(`${address}/app:1`), undefined);
+  const made = new RegistryClient(host, parseReference(`${address}/app:1`), undefined, IMPATIENT);
   t.teardown(() => made.close());
   return made;
 }
@@ -86,6 +87,35 @@ test("a registry is not checked where the table says so, and where it redirects 
   const registry = await client(t, folder, address, "skip_verify = true");
   t.is((await registry.document("1", "", never)).digest, image.manifest.digest);
   t.like(await t.throwsAsync(registry.blob(blobOf("x").digest, never)), { kind: "failed-precondition" });
+});
+
+test("a registry that demands a certificate of us lets us in with the right one, and is not called unavailable without", async (t) => {
+  const folder = await temporaryFolder(t);
+  for (const [name, subject] of [
+    ["server", "IP:127.0.0.1"],
+    ["client", "DNS:node.example"],
+    ["other", "DNS:node.example"],
+  ] as const) {
+    await certificate(folder, name, subject);
+  }
+  const [server, key, clients] = ["server.pem", "server.key", "client.pem"].map((name) => join(folder, name)) as [string, string, string];
+  const registry = await DockerRegistry.start(t, { certificate: server, key, clientcas: [clients] });
+  const ask = async (name: string | undefined, at: string) => {
+    const pair = name === undefined ? "" : `client = [["${folder}/${name}.pem", "${folder}/${name}.key"]]`;
+    await mkdir(join(folder, at));
+    const asking = await client(t, join(folder, at), registry.address, `ca = "${server}"\n${pair}`);
+    return await t.throwsAsync(asking.document("1", "", never));
+  };
+  // It has nothing, but says so.
+  t.like(await ask("client", "right"), { kind: "not-found" });
+  for (const [name, at] of [
+    ["other", "wrong"],
+    [undefined, "none"],
+  ] as const) {
+    const failure = await ask(name, at);
+    t.like(failure, { kind: "failed-precondition" }, failure.message);
+    t.false(isRegistryUnavailable(failure));
+  }
 });
 
 test("we show the certificate that the table names, to that host", async (t) => {

@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
 import type { ImageRecord } from "../../src/image/image-service.ts";
+import { FakeRegistry, type Intercept } from "../lib/fake-registry.ts";
 import { ImageNode, never, temporaryFolder } from "../lib/image-service.ts";
 import {
   blobOf,
@@ -109,6 +110,38 @@ test("a layer whose bytes were changed is refused, and nothing stays", async (t)
   t.regex((await t.throwsAsync(pull("app:1"))).message, /the digest of what came is sha256:/);
   t.deepEqual(await node.remains(), []);
 });
+
+for (const [what, answer] of [
+  ["accepts connections and says nothing", () => true],
+  [
+    "stops in the middle of a blob",
+    (request, response) => {
+      if (request.url?.includes("/blobs/") !== true) return false;
+      response.writeHead(200, { "content-length": 1000 }).write("half");
+      return true;
+    },
+  ],
+] satisfies [string, Intercept][]) {
+  test(`a registry that ${what} holds up no other pull, and who gives up does not wait for it`, async (t) => {
+    const { registry, node, pull } = await start(t);
+    await registry.push("app", "1", makeImage());
+    const hung = await FakeRegistry.start(t);
+    hung.add("app", "1", makeImage({ config: { User: "other" } }));
+    const asked = new Promise<void>((resolve) => {
+      hung.intercept = (request, response) => {
+        const answered = answer(request, response);
+        if (answered) resolve();
+        return answered;
+      };
+    });
+    const leaving = new AbortController();
+    const waiting = t.throwsAsync(node.images.pull(`${hung.address}/app:1`, undefined, leaving.signal));
+    await asked;
+    await pull("app:1");
+    leaving.abort();
+    t.like(await waiting, { kind: "cancelled" });
+  });
+}
 
 for (const [what, entries] of [
   ["leads out of its folder", [{ name: "../../../../tmp/berth-was-here", content: "x" }]],

@@ -21,15 +21,19 @@ export class DockerRegistry {
     this.folder = folder;
   }
 
-  /** Ends with the test. */
-  static async start(t: Teardown): Promise<DockerRegistry> {
+  /**
+   * Ends with the test.
+   *
+   * @param tls paths of its certificate and key, and of what it demands client certificates to be signed by
+   */
+  static async start(t: Teardown, tls?: { certificate: string; key: string; clientcas: string[] }): Promise<DockerRegistry> {
     const folder = await temporaryFolder(t);
     await mkdir(join(folder, "storage"));
     const storage = { filesystem: { rootdirectory: join(folder, "storage") }, delete: { enabled: true } };
     // JSON is YAML too.
     await writeFile(
       join(folder, "config.yml"),
-      JSON.stringify({ version: 0.1, log: { level: "info" }, storage, http: { addr: "127.0.0.1:0" } }),
+      JSON.stringify({ version: 0.1, log: { level: "info" }, storage, http: { addr: "127.0.0.1:0", tls } }),
     );
     const child = spawn("docker-registry", ["serve", join(folder, "config.yml")], { stdio: ["ignore", "ignore", "pipe"] });
     t.teardown(() => end(child));

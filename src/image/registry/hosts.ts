@@ -4,7 +4,8 @@ import { isAbsolute, join } from "node:path";
 import { parse } from "smol-toml";
 import { AgentError, messageOf } from "../../base/errors.ts";
 
-export type Capability = "pull" | "resolve";
+export const CAPABILITIES = ["pull", "resolve"] as const;
+export type Capability = (typeof CAPABILITIES)[number];
 
 export interface RegistryHost {
   /** "http://127.0.0.1:5000/v2" */
@@ -23,7 +24,6 @@ export interface RegistryHost {
 
 const MAX_FILE_BYTES = 1024 * 1024;
 const MAX_HOSTS = 32;
-const CAPABILITIES = ["pull", "resolve"] as const;
 
 /** The hosts to try, in order; the registry itself comes last. @throws AgentError failed-precondition for a table that can't be read */
 export async function registryHosts(configDir: string, registry: string): Promise<RegistryHost[]> {

@@ -1,9 +1,11 @@
 // One registry host and one repository: manifests and blobs over HTTP.
 import { createHash } from "node:crypto";
-import { AgentError } from "../../base/errors.ts";
+import { type Backoff, withBackoff } from "../../base/backoff.ts";
+import { AgentError, kindOf, messageOf } from "../../base/errors.ts";
+import { throwIfAborted } from "../abortable-calls.ts";
 import { isDigest, type Reference, repository } from "../reference.ts";
 import { areFor, readCredentials, type RegistryAuth } from "./credentials.ts";
-import { isRegistryUnavailable, statusError, transportError } from "./failures.ts";
+import { isRegistryUnavailable, PassingFailure, statusError, transportError } from "./failures.ts";
 import type { RegistryHost } from "./hosts.ts";
 import { type Answer, HttpClient, readBounded } from "./http.ts";
 import { ACCEPTED_TYPES, type Document, MAX_DOCUMENT_BYTES, parseDocument } from "./manifest.ts";
@@ -12,6 +14,11 @@ import { SignIn } from "./sign-in.ts";
 const MAX_ERROR_BYTES = 4096;
 const MAX_RESUMED = 5;
 const PARTIAL = 206;
+
+/** How long a request is made again when its failure may pass. */
+export const PATIENT: Backoff = { firstMs: 200, mostMs: 5000, jitter: 0.5, tries: 5, giveUpMs: 30_000 };
+/** Where another host can be asked at once. */
+export const IMPATIENT: Backoff = { ...PATIENT, tries: 1 };
 
 export interface FetchedDocument {
   readonly document: Document;
@@ -25,10 +32,12 @@ export class RegistryClient {
   readonly #reference: Reference;
   readonly #http: HttpClient;
   readonly #signIn: SignIn;
+  readonly #patience: Backoff;
 
-  constructor(host: RegistryHost, reference: Reference, auth: RegistryAuth | undefined) {
+  constructor(host: RegistryHost, reference: Reference, auth: RegistryAuth | undefined, patience: Backoff) {
     this.host = host;
     this.#reference = reference;
+    this.#patience = patience;
     this.#http = new HttpClient(host);
     const mine = areFor(auth?.serverAddress ?? "", host.base, reference.registry, host.isRegistry);
     this.#signIn = new SignIn(this.#http, host.base, reference.path, mine ? readCredentials(auth) : undefined);
@@ -41,8 +50,10 @@ export class RegistryClient {
    */
   async document(name: string, expected: string, signal: AbortSignal): Promise<FetchedDocument> {
     const doing = this.#doing("get manifest", name);
-    const answer = await this.#get(`manifests/${name}`, { accept: ACCEPTED_TYPES.join(", ") }, doing, signal);
-    const bytes = await readBounded(answer, MAX_DOCUMENT_BYTES, doing, signal);
+    const { answer, bytes } = await this.#patiently(signal, async () => {
+      const answer = await this.#get(`manifests/${name}`, { accept: ACCEPTED_TYPES.join(", ") }, doing, signal);
+      return { answer, bytes: await readBounded(answer, MAX_DOCUMENT_BYTES, doing, signal) };
+    });
     const digest = `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
     const told = answer.header("docker-content-digest");
     const wrong = [expected, isDigest(told) ? told : ""].find((each) => each !== "" && each !== digest);
@@ -57,13 +68,9 @@ export class RegistryClient {
    */
   async blob(digest: string, signal: AbortSignal): Promise<AsyncIterable<Uint8Array>> {
     const doing = this.#doing("get blob", digest);
-    const path = `blobs/${digest}`;
-    return this.#read(
-      await this.#get(path, {}, doing, signal),
-      (received) => this.#get(path, { range: `bytes=${received}-` }, doing, signal),
-      doing,
-      signal,
-    );
+    const get = (headers: Record<string, string>): Promise<Answer> =>
+      this.#patiently(signal, () => this.#get(`blobs/${digest}`, headers, doing, signal));
+    return this.#read(await get({}), (received) => get({ range: `bytes=${received}-` }), doing, signal);
   }
 
   async close(): Promise<void> {
@@ -80,8 +87,9 @@ export class RegistryClient {
     let received = 0;
     for (let resumed = 0; ; resumed++) {
       const before = received;
-      // A server that knows no ranges begins at the beginning.
-      let known = answer.statusCode === PARTIAL ? 0 : received;
+      // A server that knows no ranges begins at the beginning, and one may begin where it likes.
+      let known = received - firstByte(answer);
+      if (known < 0) throw new AgentError("invalid-argument", `${doing}: asked for byte ${received} on, it sent another part`);
       try {
         for await (const chunk of answer.body as AsyncIterable<Uint8Array>) {
           const fresh = chunk.subarray(Math.min(known, chunk.length));
@@ -95,6 +103,24 @@ export class RegistryClient {
         if (!isRegistryUnavailable(error) || received === before || resumed === MAX_RESUMED) throw error;
       }
       answer = await resume(received);
+    }
+  }
+
+  async #patiently<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    let tries = 0;
+    try {
+      return await withBackoff(
+        this.#patience,
+        (failure, tried) => {
+          tries = tried;
+          return failure instanceof PassingFailure && failure.retryAfterMs;
+        },
+        work,
+        signal,
+      );
+    } catch (failure) {
+      throwIfAborted(signal);
+      throw tries > 1 ? new AgentError(kindOf(failure), `${messageOf(failure)} (tried ${tries} times)`, { cause: failure }) : failure;
     }
   }
 
@@ -120,6 +146,13 @@ export class RegistryClient {
       }
     }
     if (answer.statusCode === 200 || (answer.statusCode === PARTIAL && "range" in headers)) return answer;
-    throw statusError(answer.statusCode, doing, await readBounded(answer, MAX_ERROR_BYTES, doing, signal).catch(() => Buffer.alloc(0)));
+    const said = await readBounded(answer, MAX_ERROR_BYTES, doing, signal).catch(() => Buffer.alloc(0));
+    throw statusError(answer.statusCode, doing, said, answer.header("retry-after"));
   }
+}
+
+/** @source RFC 9110 section 14.4, "bytes 100-199/200" */
+function firstByte(answer: Answer): number {
+  if (answer.statusCode !== PARTIAL) return 0;
+  return Number(/^bytes (\d+)-/.exec(answer.header("content-range"))?.[1] ?? Number.POSITIVE_INFINITY);
 }

@@ -3,9 +3,9 @@ import { wrap } from "../../base/errors.ts";
 import { throwIfAborted } from "../abortable-calls.ts";
 import { type Reference, repository } from "../reference.ts";
 import { isRegistryUnavailable, ofHosts } from "./failures.ts";
-import { type Capability, registryHosts } from "./hosts.ts";
+import { CAPABILITIES, type Capability, registryHosts } from "./hosts.ts";
 import type { RegistryAuth } from "./credentials.ts";
-import { RegistryClient } from "./registry-client.ts";
+import { IMPATIENT, PATIENT, RegistryClient } from "./registry-client.ts";
 
 export class Registry {
   readonly #clients: readonly RegistryClient[];
@@ -19,7 +19,8 @@ export class Registry {
   /** @throws AgentError failed-precondition for a table that can't be read, invalid-argument for credentials that can't be sent */
   static async open(configDir: string, reference: Reference, auth: RegistryAuth | undefined): Promise<Registry> {
     const hosts = await registryHosts(configDir, reference.registry);
-    return new Registry(hosts.map((host) => new RegistryClient(host, reference, auth)));
+    const lasts = CAPABILITIES.map((capability) => hosts.findLast((host) => host.capabilities.has(capability)));
+    return new Registry(hosts.map((host) => new RegistryClient(host, reference, auth, lasts.includes(host) ? PATIENT : IMPATIENT)));
   }
 
   /** @throws AgentError of the last host, which is the registry itself, with what the others said */

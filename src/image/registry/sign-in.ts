@@ -58,7 +58,7 @@ export class SignIn {
     const asking = `${doing}: get token from ${url.host}`;
     const answer = await this.#http.send(...tokenRequest(url, this.#credentials), asking, signal);
     const bytes = await readBounded(answer, MAX_TOKEN_BYTES, asking, signal);
-    if (answer.statusCode !== 200) throw statusError(answer.statusCode, asking, bytes);
+    if (answer.statusCode !== 200) throw statusError(answer.statusCode, asking, bytes, answer.header("retry-after"));
     const json = parseJsonObject(bytes, `answer of ${url.host}`);
     const token = json["token"] ?? json["access_token"];
     if (typeof token !== "string" || token === "" || /[^\x21-\x7e]/.test(token))

@@ -46,3 +46,42 @@ test("when the time is up the last failure is thrown", async (t) => {
   );
   t.true(tries > 1);
 });
+
+test("there are no more tries than there may be", async (t) => {
+  const tried: number[] = [];
+  await t.throwsAsync(
+    withBackoff(
+      { ...quick, tries: 3 },
+      (_failure, count) => tried.push(count) > 0,
+      async () => {
+        throw new Error("never");
+      },
+    ),
+  );
+  t.deepEqual(tried, [1, 2, 3]);
+});
+
+test("a failure may say when another try helps at the earliest, and beyond the end there is none", async (t) => {
+  const begun = performance.now();
+  let tries = 0;
+  const fails = async (): Promise<never> => {
+    tries++;
+    throw new Error("not yet");
+  };
+  await t.throwsAsync(withBackoff({ ...quick, tries: 2, jitter: 1 }, () => 50, fails));
+  t.true(performance.now() - begun > 45);
+  await t.throwsAsync(withBackoff({ ...quick, giveUpMs: 1000 }, () => 5000, fails));
+  t.is(tries, 3);
+});
+
+test("a wait that is given up ends with the failure before it", async (t) => {
+  const waiting = withBackoff(
+    { firstMs: 60_000, mostMs: 60_000 },
+    () => true,
+    async () => {
+      throw new Error("the failure");
+    },
+    AbortSignal.timeout(10),
+  );
+  await t.throwsAsync(waiting, { message: "the failure" });
+});

@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import test, { type ExecutionContext } from "ava";
+import type { Backoff } from "../../../../src/base/backoff.ts";
 import { parseReference } from "../../../../src/image/reference.ts";
 import type { RegistryAuth } from "../../../../src/image/registry/credentials.ts";
 import { isRegistryUnavailable } from "../../../../src/image/registry/failures.ts";
 import { parseHosts } from "../../../../src/image/registry/hosts.ts";
 import { RegistryClient } from "../../../../src/image/registry/registry-client.ts";
-import { FakeRegistry } from "../../../lib/fake-registry.ts";
+import { FakeRegistry, type Intercept } from "../../../lib/fake-registry.ts";
 import { never } from "../../../lib/image-service.ts";
 import { blobOf, makeImage, OCI_MANIFEST } from "../../../lib/oci-image.ts";
 
@@ -13,10 +14,19 @@ const NO_AUTH: RegistryAuth = { username: "", password: "", auth: "", serverAddr
 const USER: RegistryAuth = { ...NO_AUTH, username: "user", password: "word" };
 const BASIC = `Basic ${Buffer.from("user:word").toString("base64")}`;
 
-async function clientOf(t: ExecutionContext, registry: FakeRegistry, auth?: RegistryAuth, table = ""): Promise<RegistryClient> {
+const TRIES = 3;
+const QUICK: Backoff = { firstMs: 1, mostMs: 4, tries: TRIES, giveUpMs: 5000 };
+
+async function clientOf(
+  t: ExecutionContext,
+  registry: FakeRegistry,
+  auth?: RegistryAuth,
+  table = "",
+  patience = QUICK,
+): Promise<RegistryClient> {
   const [host] = await parseHosts(table, registry.address, "/nowhere", "hosts.toml");
   if (host === undefined) throw new Error("the table has no host");
-  const client = new RegistryClient(host, parseReference(`${registry.address}/a/b:1`), auth);
+  const client = new RegistryClient(host, parseReference(`${registry.address}/a/b:1`), auth, patience);
   t.teardown(() => client.close());
   return client;
 }
@@ -88,16 +98,20 @@ test("a manifest that does not end is not read to its end", async (t) => {
   t.like(await t.throwsAsync((await clientOf(t, registry)).document("1", "", never)), { kind: "resource-exhausted" });
 });
 
-for (const [status, kind, unavailable] of [
-  [404, "not-found", false],
-  [401, "failed-precondition", false],
-  [403, "failed-precondition", false],
-  [429, "resource-exhausted", false],
-  [500, "unavailable", true],
-  [503, "unavailable", true],
-  [418, "internal", false],
+for (const [status, kind, unavailable, tries] of [
+  [400, "internal", false, 1],
+  [401, "failed-precondition", false, 1],
+  [403, "failed-precondition", false, 1],
+  [404, "not-found", false, 1],
+  [418, "internal", false, 1],
+  [429, "resource-exhausted", false, TRIES],
+  [500, "unavailable", true, TRIES],
+  [502, "unavailable", true, TRIES],
+  [503, "unavailable", true, TRIES],
+  [504, "unavailable", true, TRIES],
 ] as const) {
-  test(`HTTP ${status} is ${kind}${unavailable ? ", because the registry is unavailable" : ""}`, async (t) => {
+  const often = tries === 1 ? "asked once" : `asked ${tries} times`;
+  test(`HTTP ${status} is ${kind}${unavailable ? ", because the registry is unavailable" : ""}, and ${often}`, async (t) => {
     const registry = await FakeRegistry.start(t);
     registry.intercept = (_request, response) => {
       response.writeHead(status).end("why\u001b[31m\nnot");
@@ -106,20 +120,102 @@ for (const [status, kind, unavailable] of [
     const failure = await t.throwsAsync((await clientOf(t, registry)).document("1", "", never));
     t.like(failure, { kind });
     t.is(isRegistryUnavailable(failure), unavailable);
-    t.regex(
-      failure.message,
-      new RegExp(`^get manifest 1 of ${registry.address}/a/b from ${registry.address}: HTTP ${status}: why \\[31m not`),
-    );
+    const said = `get manifest 1 of ${registry.address}/a/b from ${registry.address}: HTTP ${status}: why [31m not`;
+    t.true(failure.message.startsWith(said), failure.message);
+    t.is(failure.message.endsWith(` (tried ${tries} times)`), tries > 1);
+    t.is(registry.requests.length, tries);
   });
 }
 
-test("a registry that nobody answers for is unavailable", async (t) => {
+/** Fails the first requests, each in its own way, then leaves them to the content. */
+function failing(...ways: readonly ((response: ServerResponse) => unknown)[]): Intercept {
+  const waiting = [...ways];
+  return (_request, response) => waiting.shift()?.(response) !== undefined;
+}
+
+const overloaded = (headers: Record<string, string>) => (response: ServerResponse) => response.writeHead(503, headers).end();
+const broken = (response: ServerResponse) => response.destroy();
+const brokenInTheMiddle = (response: ServerResponse) =>
+  response.writeHead(200, { "content-length": 1000 }).write("{", () => response.destroy());
+
+for (const [what, way] of [
+  ["says that it is overloaded", overloaded({})],
+  ["says that it is overloaded for 0 seconds", overloaded({ "retry-after": "0" })],
+  ["says that it was overloaded until a time that has passed", overloaded({ "retry-after": "Wed, 21 Oct 2015 07:28:00 GMT" })],
+  ["says something about its load that nobody understands", overloaded({ "retry-after": "soon" })],
+  ["resets the connection", broken],
+  ["resets it in the middle of the answer", brokenInTheMiddle],
+] as const) {
+  test(`a registry that ${what} is asked again`, async (t) => {
+    const registry = await FakeRegistry.start(t);
+    const image = makeImage();
+    registry.add("a/b", "1", image);
+    registry.intercept = failing(way, way);
+    t.is((await (await clientOf(t, registry)).document("1", "", never)).digest, image.manifest.digest);
+    registry.intercept = failing(way === brokenInTheMiddle ? broken : way);
+    t.deepEqual(await bytesOf(await (await clientOf(t, registry)).blob(image.id, never)), image.config.bytes);
+  });
+}
+
+test("a registry is left alone as long as it asks for", async (t) => {
   const registry = await FakeRegistry.start(t);
-  const client = await clientOf(t, registry, undefined, 'server = "http://127.0.0.1:1"');
-  const failure = await t.throwsAsync(client.document("1", "", never));
-  t.like(failure, { kind: "unavailable" });
-  t.true(isRegistryUnavailable(failure));
+  registry.add("a/b", "1", makeImage());
+  const client = await clientOf(t, registry);
+  // A date has whole seconds, so it may be up to one less away.
+  for (const after of [() => "1", () => new Date(Date.now() + 2000).toUTCString()]) {
+    const before = performance.now();
+    registry.intercept = failing((response) => overloaded({ "retry-after": after() })(response));
+    await client.document("1", "", never);
+    t.true(performance.now() - before > 900);
+  }
 });
+
+test("a registry that asks for more patience than there is hears no more of us", async (t) => {
+  const registry = await FakeRegistry.start(t);
+  registry.intercept = (_request, response) => {
+    response.writeHead(429, { "retry-after": "3600" }).end();
+    return true;
+  };
+  const failure = await t.throwsAsync((await clientOf(t, registry)).document("1", "", never));
+  t.regex(failure.message, /HTTP 429 \(it wants to be asked again after 3600 s\)$/);
+  t.is(registry.requests.length, 1);
+});
+
+test("a token server that is overloaded is asked again", async (t) => {
+  const registry = await FakeRegistry.start(t);
+  registry.add("a/b", "1", makeImage());
+  const withTokens = withToken(registry, () => "t1");
+  const overload = failing(overloaded({}));
+  registry.intercept = (request, response) =>
+    (request.url?.startsWith("/token") === true && overload(request, response)) || withTokens(request, response);
+  await (await clientOf(t, registry)).document("1", "", never);
+  t.is(registry.count("/token"), 2);
+});
+
+test("who gives up while a registry is left alone does not wait for it", async (t) => {
+  const registry = await FakeRegistry.start(t);
+  const leaving = new AbortController();
+  registry.intercept = (_request, response) => {
+    response.writeHead(503, { "retry-after": "3" }).end(() => setImmediate(() => leaving.abort()));
+    return true;
+  };
+  const before = performance.now();
+  t.like(await t.throwsAsync((await clientOf(t, registry)).document("1", "", leaving.signal)), { kind: "cancelled" });
+  t.true(performance.now() - before < 2000);
+});
+
+for (const [what, host] of [
+  ["nobody answers for", "127.0.0.1:1"],
+  ["no name server knows", "registry.invalid"],
+] as const) {
+  test(`a registry that ${what} is unavailable, after ${TRIES} tries`, async (t) => {
+    const client = await clientOf(t, await FakeRegistry.start(t), undefined, `server = "http://${host}"`);
+    const failure = await t.throwsAsync(client.document("1", "", never));
+    t.like(failure, { kind: "unavailable" });
+    t.true(isRegistryUnavailable(failure));
+    t.regex(failure.message, new RegExp(`from ${host}: .*\\(tried ${TRIES} times\\)$`));
+  });
+}
 
 test("a call that is given up ends, and is not the registry's fault", async (t) => {
   const registry = await FakeRegistry.start(t);
@@ -301,7 +397,11 @@ test("a blob whose connection breaks is taken up where it broke", async (t) => {
     ranges.push(range);
     const from = Number(/^bytes=(\d+)-$/.exec(range ?? "")?.[1] ?? 0);
     const part = blob.bytes.subarray(from, from + 100_000);
-    response.writeHead(range === undefined ? 200 : 206, { "content-length": blob.bytes.length - from });
+    const { length } = blob.bytes;
+    response.writeHead(range === undefined ? 200 : 206, {
+      "content-length": length - from,
+      ...(range === undefined ? {} : { "content-range": `bytes ${from}-${length - 1}/${length}` }),
+    });
     if (from + part.length === blob.bytes.length) response.end(part);
     else response.write(part, () => response.destroy());
     return true;
@@ -323,6 +423,33 @@ test("a server that begins at the beginning again is understood", async (t) => {
   };
   t.deepEqual(await bytesOf(await (await clientOf(t, registry)).blob(blob.digest, never)), blob.bytes);
 });
+
+test("a registry that was away while a blob came is waited for, and the rest is asked for", async (t) => {
+  const registry = await FakeRegistry.start(t);
+  const blob = blobOf(Buffer.alloc(300_000, "abcdefg"));
+  registry.put(`/v2/a/b/blobs/${blob.digest}`, blob.bytes);
+  const half = (response: ServerResponse) =>
+    response.writeHead(200, { "content-length": blob.bytes.length }).write(blob.bytes.subarray(0, 100_000), () => response.destroy());
+  registry.intercept = failing(half, broken, overloaded({}));
+  t.deepEqual(await bytesOf(await (await clientOf(t, registry)).blob(blob.digest, never)), blob.bytes);
+  t.is(registry.requests.length, 4);
+});
+
+for (const [what, headers] of [
+  ["another part than was asked for", { "content-range": "bytes 250000-299999/300000" }],
+  ["a part without saying which", {}],
+] as const) {
+  test(`a server that sends ${what} is not believed`, async (t) => {
+    const registry = await FakeRegistry.start(t);
+    registry.intercept = failing(
+      (response) => response.writeHead(200, { "content-length": 300_000 }).write(Buffer.alloc(100_000), () => response.destroy()),
+      (response) => response.writeHead(206, headers).end(Buffer.alloc(50_000)),
+    );
+    const client = await clientOf(t, registry);
+    const failure = await t.throwsAsync(async () => bytesOf(await client.blob(blobOf("x").digest, never)));
+    t.regex(failure.message, /asked for byte \d+ on, it sent another part/);
+  });
+}
 
 test("a blob that breaks again and again is given up", async (t) => {
   const registry = await FakeRegistry.start(t);
