@@ -44,6 +44,7 @@ export function readNodeFacts(hello: HelperHelloResult, defaultPidsLimit: number
   return {
     cgroupV2,
     swapAccounting: cgroupV2 || existsSync(join(hello.cgroupMount, "memory/memory.memsw.limit_in_bytes")),
+    hugepages: hello.cgroupControllers.includes("hugetlb"),
     ownOomScoreAdj: Number(readFileSync("/proc/self/oom_score_adj", "utf8")),
     mayLowerOomScore: capabilities.has("CAP_SYS_RESOURCE"),
     defaultPidsLimit,

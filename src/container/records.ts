@@ -101,6 +101,8 @@ export interface ContainerRecord {
   /** Completed, Error, OOMKilled, StartError, ShimLost, Unknown; "" while it has not exited */
   readonly reason: string;
   readonly message: string;
+  /** limits as this node has applied them; undefined before the start, and in records of older versions */
+  readonly appliedResources?: Resources;
   /** of the node, as they were when it was created */
   readonly devices?: readonly Device[];
   readonly stages: readonly Stage[];

@@ -7,6 +7,7 @@ import { startError, withExit } from "./exit.ts";
 import { pidNamespace } from "./pid-namespace.ts";
 import type { ContainerRecord } from "./records.ts";
 import { buildSpec } from "./spec/build-spec.ts";
+import { appliedResources } from "./spec/resources.ts";
 import { nextContainerState } from "./state.ts";
 
 export async function startContainer(context: ContainerContext, find: FindContainer, id: ContainerId): Promise<void> {
@@ -39,6 +40,7 @@ export async function startContainer(context: ContainerContext, find: FindContai
         pid: started.pid,
         startedAtNanos: started.startedAtNanos,
         stages: [...container.stages, ...stages.list],
+        appliedResources: appliedResources(container.config.resources, context.node),
         warnings,
       };
       await context.store.commit(context.records.put(record));

@@ -5,7 +5,7 @@ import type { ContainerId } from "../base/ids.ts";
 import { cgroupLimits } from "../sandbox/limits.ts";
 import type { Resources } from "../sandbox/records.ts";
 import type { ContainerContext, FindContainer } from "./context.ts";
-import { ociResources } from "./spec/resources.ts";
+import { appliedResources, ociResources, oomScoreAdj } from "./spec/resources.ts";
 
 /** @throws AgentError failed-precondition for a container that has ended, or a limit below what is in use */
 export async function updateResources(
@@ -20,17 +20,39 @@ export async function updateResources(
       throw new AgentError("failed-precondition", `update resources of container ${id}: it is ${container.state}`);
     }
     const { resources: before } = container.config;
-    const resources: Resources = { ...before, ...change, unified: { ...before.unified, ...change.unified } };
+    const resources: Resources = {
+      ...before,
+      ...change,
+      unified: { ...before.unified, ...change.unified },
+      hugepageLimits: { ...before.hugepageLimits, ...change.hugepageLimits },
+    };
+    const changed = { ...container, config: { ...container.config, resources } };
     try {
       // Values that no kernel takes are refused before anything is written.
-      ociResources(resources, container.config.security.privileged, context.node);
-      if (container.state === "running") {
-        const limits = cgroupLimits({ oomScoreAdj: 0, unified: {}, ...change });
-        await context.helper.updateCgroup({ cgroupPath: container.cgroupPath, limits, create: false });
-      }
-      await context.store.commit(context.records.put({ ...container, config: { ...container.config, resources } }));
+      const { warnings } = ociResources(resources, container.config.security.privileged, context.node);
+      const score = oomScoreAdj(resources.oomScoreAdj, context.node, warnings);
+      if (container.state === "created") return await context.store.commit(context.records.put(changed));
+      await context.helper.updateCgroup({
+        cgroupPath: container.cgroupPath,
+        limits: cgroupLimits({ oomScoreAdj: 0, ...withPartners(change, resources), unified: change.unified ?? {} }),
+        create: false,
+        oomScoreAdj: change.oomScoreAdj === undefined ? undefined : score,
+      });
+      const applied = { appliedResources: appliedResources(resources, context.node), warnings };
+      await context.store.commit(context.records.put({ ...changed, ...applied }));
     } catch (failure) {
       throw wrap(failure, `update resources of container ${id}`);
     }
   });
+}
+
+const PARTNERS = [
+  ["memoryLimitBytes", "memorySwapLimitBytes"],
+  ["cpuQuotaMicros", "cpuPeriodMicros"],
+] as const;
+
+/** What v2 writes of the one takes the other into account, so both are told when one changes. */
+function withPartners(change: Partial<Resources>, resources: Resources): Partial<Resources> {
+  const named = PARTNERS.filter((pair) => pair.some((limit) => change[limit] !== undefined)).flat();
+  return { ...change, ...Object.fromEntries(named.map((limit) => [limit, resources[limit]])) };
 }

@@ -16,6 +16,7 @@ export function cgroupLimits(resources: Resources): CgroupLimits {
     pids: positive(resources.pidsLimit) ?? (unifiedPids === undefined ? undefined : pidsLimit(unifiedPids)),
     cpusetCpus: resources.cpusetCpus ?? "",
     cpusetMems: resources.cpusetMems ?? "",
+    hugepages: { ...resources.hugepageLimits },
     unified: Object.fromEntries(Object.entries(resources.unified).filter(([file]) => file !== "pids.max")),
   };
 }

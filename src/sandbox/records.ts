@@ -37,6 +37,8 @@ export interface Resources {
   readonly cpusetCpus?: string;
   readonly cpusetMems?: string;
   readonly oomScoreAdj: number;
+  /** bytes by page size, "2MB"; records of older versions have none */
+  readonly hugepageLimits?: Readonly<Record<string, bigint>>;
   /** cgroup v2 files and their values */
   readonly unified: Readonly<Record<string, string>>;
 }

@@ -1,4 +1,5 @@
 // Limits that were asked for are those that the kernel keeps, and what runs feels them.
+import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import test, { type ExecutionContext } from "ava";
 import { kernelUsage } from "../lib/kernel-usage.ts";
@@ -78,6 +79,43 @@ test("limits change while the container runs, and before it is started", async (
   t.is(cgroupFile(await created.cgroupPath(), "memory", "memory.limit_in_bytes", "memory.max"), String(48 * MIB));
   await pod.remove();
 });
+
+test("an update says what it has applied, and warns of what this node cannot", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sh", "-c", "sleep 1000 & wait"], { linux: { resources: { oom_score_adj: 100 } } });
+  const scores = (): string[] => {
+    const pids = cgroupFile(path, "pids", "cgroup.procs", "cgroup.procs").split("\n");
+    return pids.map((pid) => readFileSync(`/proc/${pid}/oom_score_adj`, "utf8").trim());
+  };
+  const path = await container.cgroupPath();
+  await node().eventually("both processes are there", async () => (scores().length === 2 ? true : undefined));
+  t.deepEqual(scores(), ["100", "100"]);
+  await update(container, { cpu_shares: 512, oom_score_adj: 300, unified: { "pids.max": "9", "memory.high": "33554432" } });
+  t.deepEqual(scores(), ["300", "300"]);
+  t.is(await container.output("cat", "/proc/self/oom_score_adj"), "300");
+  await t.throwsAsync(update(container, { oom_score_adj: 200, cpuset_cpus: "4000" }));
+  t.deepEqual(scores(), ["300", "300"], "a refused update changes no score either");
+
+  const huge = { hugepage_limits: [{ page_size: "2MB", limit: 4_194_304 }] };
+  await update(container, huge);
+  const { status, info } = await node().cri.call<{ status: { resources: { linux: Applied } }; info: Record<string, string> }>(
+    "ContainerStatus",
+    { container_id: container.id, verbose: true },
+  );
+  const { warnings } = JSON.parse(info["info"] ?? "{}") as { warnings: readonly string[] };
+  const { cpu_shares, oom_score_adj, unified, hugepage_limits } = status.resources.linux;
+  t.deepEqual([cpu_shares, oom_score_adj, unified["pids.max"]], ["512", "300", "9"]);
+  t.is("memory.high" in unified, !warnings.some((text) => text.startsWith("unified memory.high")));
+  t.is(hugepage_limits.length === 1, !warnings.some((text) => text.startsWith("hugepage_limits 2MB")));
+  await pod.remove();
+});
+
+interface Applied {
+  readonly cpu_shares: string;
+  readonly oom_score_adj: string;
+  readonly unified: Readonly<Record<string, string>>;
+  readonly hugepage_limits: readonly object[];
+}
 
 test("an update that the kernel refuses changes nothing", async (t) => {
   const pod = await Pod.run(node());

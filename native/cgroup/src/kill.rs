@@ -4,7 +4,7 @@ use crate::{CgroupError, CgroupPath, Cgroups};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     fs,
-    path::Path,
+    path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
 };
@@ -19,9 +19,7 @@ const MAX_DEPTH: u32 = 16;
 impl Cgroups {
     /// Kills all processes in the cgroup and below it, and returns when none is left. A missing cgroup is empty.
     pub fn kill(&self, path: &CgroupPath, deadline: Instant) -> Result<(), CgroupError> {
-        let mount = self.mount_of("freezer").or_else(|| self.mount_of("pids"));
-        let Some(mount) = mount.or(self.hierarchies.first().map(|each| each.mount.as_path())) else { return Ok(()) };
-        let folder = path.under(mount);
+        let Some(folder) = self.folder_with_processes(path) else { return Ok(()) };
         let mut wait = FIRST_WAIT;
         for round in 0.. {
             let pids = processes(&folder, 0);
@@ -55,6 +53,17 @@ impl Cgroups {
             wait = (wait * 2).min(LONGEST_WAIT);
         }
         Ok(())
+    }
+
+    /// Of the cgroup and those below it.
+    pub(crate) fn processes(&self, path: &CgroupPath) -> Vec<i32> {
+        self.folder_with_processes(path).map_or_else(Vec::new, |folder| processes(&folder, 0))
+    }
+
+    /// v1 has the same ones in each hierarchy.
+    fn folder_with_processes(&self, path: &CgroupPath) -> Option<PathBuf> {
+        let mount = self.mount_of("freezer").or_else(|| self.mount_of("pids"));
+        Some(path.under(mount.or(self.hierarchies.first().map(|each| each.mount.as_path()))?))
     }
 }
 

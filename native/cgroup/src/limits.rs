@@ -20,6 +20,8 @@ pub struct Limits {
     pub pids: Option<i64>,
     pub cpuset_cpus: Option<String>,
     pub cpuset_mems: Option<String>,
+    /// bytes by page size, "2MB"
+    pub hugepages: BTreeMap<String, u64>,
     /// files of cgroup v2 and their values; v1 has none of them
     pub unified: BTreeMap<String, String>,
 }
@@ -31,13 +33,13 @@ impl Cgroups {
         if self.is_v2() {
             self.plan_v2(path, limits, &mut plan)?;
         } else {
-            self.plan_v1(path, limits, &mut plan);
+            self.plan_v1(path, limits, &mut plan)?;
         }
         write_all(&plan.writes)?;
         Ok(plan.warnings)
     }
 
-    fn plan_v1(&self, path: &CgroupPath, limits: &Limits, plan: &mut Plan) {
+    fn plan_v1(&self, path: &CgroupPath, limits: &Limits, plan: &mut Plan) -> Result<(), CgroupError> {
         let mut folder = |controller: &str, wanted: bool| -> Option<PathBuf> {
             let mount = wanted.then(|| self.mount_of(controller))?;
             if mount.is_none() {
@@ -52,13 +54,15 @@ impl Cgroups {
         );
         let pids = folder("pids", limits.pids.is_some());
         let cpuset = folder("cpuset", limits.cpuset_cpus.is_some() || limits.cpuset_mems.is_some());
+        // Who asks for none is not told that none can be limited.
+        let asks_for_pages = limits.hugepages.values().any(|bytes| *bytes > 0);
+        let can_limit_pages = !limits.hugepages.is_empty() && self.mount_of("hugetlb").is_some();
+        let hugetlb = folder("hugetlb", asks_for_pages || can_limit_pages);
         if let Some(folder) = memory {
             plan_memory_v1(&folder, limits, plan);
         }
         if let Some(folder) = cpu {
-            plan.write(folder.join("cpu.shares"), limits.cpu_shares.map(|shares| shares.clamp(2, 262_144)));
-            plan.write(folder.join("cpu.cfs_period_us"), limits.cpu_period_micros);
-            plan.write(folder.join("cpu.cfs_quota_us"), limits.cpu_quota_micros);
+            plan_cpu_v1(&folder, limits, plan);
         }
         if let Some(folder) = pids {
             plan.write(folder.join("pids.max"), limits.pids.map(or_max));
@@ -67,10 +71,14 @@ impl Cgroups {
             plan.write(folder.join("cpuset.cpus"), limits.cpuset_cpus.as_ref());
             plan.write(folder.join("cpuset.mems"), limits.cpuset_mems.as_ref());
         }
+        if let Some(folder) = hugetlb {
+            plan_hugepages(&folder, "limit_in_bytes", limits, plan)?;
+        }
         if !limits.unified.is_empty() {
             let files = limits.unified.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
             plan.warnings.push(format!("unified {files}: this host has cgroup v1"));
         }
+        Ok(())
     }
 
     fn plan_v2(&self, path: &CgroupPath, limits: &Limits, plan: &mut Plan) -> Result<(), CgroupError> {
@@ -92,6 +100,7 @@ impl Cgroups {
         plan.write(folder.join("pids.max"), limits.pids.map(or_max));
         plan.write(folder.join("cpuset.cpus"), limits.cpuset_cpus.as_ref());
         plan.write(folder.join("cpuset.mems"), limits.cpuset_mems.as_ref());
+        plan_hugepages(&folder, "max", limits, plan)?;
         for (file, value) in &limits.unified {
             if !is_file_name(file) || value.contains(['\n', '\0']) {
                 return Err(CgroupError::File(file.chars().take(128).collect()));
@@ -134,6 +143,31 @@ fn plan_memory_v1(folder: &Path, limits: &Limits, plan: &mut Plan) {
     }
 }
 
+/// The kernel compares quota and period with the pod's at each write, so what lies between may not be more than both ends.
+fn plan_cpu_v1(folder: &Path, limits: &Limits, plan: &mut Plan) {
+    let (period, quota) = (folder.join("cpu.cfs_period_us"), folder.join("cpu.cfs_quota_us"));
+    plan.write(folder.join("cpu.shares"), limits.cpu_shares.map(|shares| shares.clamp(2, 262_144)));
+    let current: u64 = fs::read_to_string(&period).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    if limits.cpu_period_micros.is_some_and(|micros| micros < current) {
+        plan.write(quota, limits.cpu_quota_micros);
+        plan.write(period, limits.cpu_period_micros);
+    } else {
+        plan.write(period, limits.cpu_period_micros);
+        plan.write(quota, limits.cpu_quota_micros);
+    }
+}
+
+fn plan_hugepages(folder: &Path, file: &str, limits: &Limits, plan: &mut Plan) -> Result<(), CgroupError> {
+    for (size, bytes) in &limits.hugepages {
+        let digits = size.strip_suffix("KB").or_else(|| size.strip_suffix("MB")).or_else(|| size.strip_suffix("GB"));
+        if !digits.is_some_and(|digits| !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())) {
+            return Err(CgroupError::File(size.chars().take(128).collect()));
+        }
+        plan.write(folder.join(format!("hugetlb.{size}.{file}")), Some(bytes));
+    }
+    Ok(())
+}
+
 /// Writes in order; when the kernel refuses one, those before it get their old values back, the last first.
 fn write_all(writes: &[(PathBuf, String)]) -> Result<(), CgroupError> {
     let mut done: Vec<(&Path, String)> = Vec::new();
@@ -172,6 +206,7 @@ fn or_max(value: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{Hierarchy, Mode};
 
     #[test]
     fn shares_become_the_weights_that_the_kubelet_expects() {
@@ -189,6 +224,79 @@ mod tests {
         assert!(matches!(failure, CgroupError::Write { ref file, .. } if *file == second));
         assert_eq!(fs::read_to_string(&first).expect("read"), "old");
         fs::remove_dir_all(&folder).expect("remove");
+    }
+
+    /// A cgroup "/pod" of v1 or v2 with the files that are given, and what is planned for it.
+    fn plan(name: &str, mode: Mode, files: &[(&str, &str)], limits: &Limits) -> Result<Vec<String>, CgroupError> {
+        let mount = std::env::temp_dir().join(format!("berth-plan-{name}-{}", std::process::id()));
+        fs::create_dir_all(mount.join("pod")).expect("folder");
+        for (file, text) in files {
+            fs::write(mount.join("pod").join(file), text).expect("write");
+        }
+        let controllers = ["cpu", "memory", "pids", "cpuset", "hugetlb"].map(str::to_owned).to_vec();
+        let cgroups = Cgroups { mode, hierarchies: vec![Hierarchy { mount: mount.clone(), controllers }] };
+        let (mut plan, path) = (Plan::default(), CgroupPath::parse("/pod").expect("path"));
+        let outcome = match mode {
+            Mode::V2 => cgroups.plan_v2(&path, limits, &mut plan),
+            Mode::V1 | Mode::Hybrid => cgroups.plan_v1(&path, limits, &mut plan),
+        };
+        fs::remove_dir_all(&mount).expect("remove");
+        outcome.map(|()| {
+            let file =
+                |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            plan.writes.iter().map(|(path, value)| format!("{} {value}", file(path))).collect()
+        })
+    }
+
+    #[test]
+    fn quota_and_period_are_written_so_that_nothing_between_is_more_than_both() {
+        let limits = |period, quota| Limits {
+            cpu_period_micros: Some(period),
+            cpu_quota_micros: Some(quota),
+            ..Limits::default()
+        };
+        let files = [("cpu.cfs_period_us", "100000\n")];
+        let shorter = plan("shorter", Mode::V1, &files, &limits(50_000, 10_000)).expect("plan");
+        assert_eq!(shorter, ["cpu.cfs_quota_us 10000", "cpu.cfs_period_us 50000"]);
+        let longer = plan("longer", Mode::V1, &files, &limits(200_000, 10_000)).expect("plan");
+        assert_eq!(longer, ["cpu.cfs_period_us 200000", "cpu.cfs_quota_us 10000"]);
+    }
+
+    #[test]
+    fn v2_has_its_own_files_for_the_same_limits() {
+        let limits = Limits {
+            memory_bytes: Some(100),
+            memory_swap_bytes: Some(150),
+            cpu_shares: Some(1024),
+            cpu_quota_micros: Some(-1),
+            cpu_period_micros: Some(50_000),
+            pids: Some(-1),
+            cpuset_cpus: Some("0".into()),
+            cpuset_mems: None,
+            hugepages: [("2MB".into(), 0)].into(),
+            unified: [("memory.high".into(), "90".into())].into(),
+        };
+        assert_eq!(
+            plan("v2", Mode::V2, &[], &limits).expect("plan"),
+            [
+                "memory.max 100",
+                "memory.swap.max 50",
+                "cpu.weight 39",
+                "cpu.max max 50000",
+                "pids.max max",
+                "cpuset.cpus 0",
+                "hugetlb.2MB.max 0",
+                "memory.high 90"
+            ]
+        );
+    }
+
+    #[test]
+    fn page_sizes_are_no_paths() {
+        for (name, size, good) in [("size", "2MB", true), ("path", "../x/2MB", false), ("none", "MB", false)] {
+            let limits = Limits { hugepages: [(size.to_owned(), 4 << 20)].into(), ..Limits::default() };
+            assert_eq!(plan(name, Mode::V1, &[], &limits).is_ok(), good, "{size}");
+        }
     }
 
     #[test]

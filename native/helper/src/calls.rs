@@ -149,6 +149,7 @@ pub fn limits(limits: CgroupLimits) -> Limits {
         pids: limits.pids,
         cpuset_cpus: some(limits.cpuset_cpus),
         cpuset_mems: some(limits.cpuset_mems),
+        hugepages: limits.hugepages.into_iter().collect(),
         unified: limits.unified.into_iter().collect(),
     }
 }
@@ -158,7 +159,12 @@ fn update_cgroup(node: &Node, request: UpdateCgroup) -> Result<(), HelperError> 
     if request.create {
         node.cgroups.create(&path)?;
     }
-    node.cgroups.apply(&path, &limits(request.limits.unwrap_or_default()))?;
+    let scores = request.oom_score_adj.map(|score| node.cgroups.set_oom_score_adj(&path, score)).transpose()?;
+    if let Err(failure) = node.cgroups.apply(&path, &limits(request.limits.unwrap_or_default())) {
+        // All of it or nothing.
+        scores.unwrap_or_default().restore();
+        return Err(failure.into());
+    }
     Ok(())
 }
 

@@ -64,6 +64,7 @@ export interface OciResources {
   devices: { allow: boolean; access: string; type?: string; major?: number; minor?: number }[];
   memory?: { limit?: number; swap?: number };
   cpu?: { shares?: number; quota?: number; period?: number; cpus?: string; mems?: string };
+  hugepageLimits?: { pageSize: string; limit: number }[];
   pids?: { limit: number };
   unified?: Record<string, string>;
 }

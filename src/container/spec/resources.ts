@@ -8,6 +8,8 @@ import type { OciResources } from "./oci.ts";
 export interface NodeLimits {
   readonly cgroupV2: boolean;
   readonly swapAccounting: boolean;
+  /** whether pods have the hugetlb controller */
+  readonly hugepages: boolean;
   /** our own oom_score_adj; without CAP_SYS_RESOURCE nothing may go below it */
   readonly ownOomScoreAdj: number;
   readonly mayLowerOomScore: boolean;
@@ -36,8 +38,25 @@ export function ociResources(resources: Resources, privileged: boolean, node: No
   if (Object.keys(cpu).length > 0) result.cpu = cpu;
   const pids = limits.pids ?? (node.defaultPidsLimit > 0 ? BigInt(node.defaultPidsLimit) : undefined);
   if (pids !== undefined) result.pids = { limit: asNumber("pids limit", pids) };
+  addHugepages(result, resources.hugepageLimits ?? {}, node, warnings);
   addUnified(result, resources.unified, node, warnings);
   return { resources: result, warnings };
+}
+
+function addHugepages(result: OciResources, limits: Readonly<Record<string, bigint>>, node: NodeLimits, warnings: string[]): void {
+  const all = Object.entries(limits);
+  for (const [pageSize] of all) {
+    if (!/^\d{1,9}[KMG]B$/.test(pageSize))
+      throw new AgentError("invalid-argument", `read hugepage limit of ${JSON.stringify(pageSize)}: it is no page size such as 2MB`);
+  }
+  if (node.hugepages) {
+    if (all.length > 0) result.hugepageLimits = all.map(([pageSize, limit]) => ({ pageSize, limit: asNumber("hugepage limit", limit) }));
+    return;
+  }
+  // The kubelet asks for 0 of each size that a container does not use.
+  const asked = all.filter(([, limit]) => limit > 0n);
+  if (asked.length > 0)
+    warnings.push(`hugepage_limits ${asked.map(([size]) => size).join(", ")}: pods of this node have no hugetlb controller`);
 }
 
 function addUnified(result: OciResources, unified: Resources["unified"], node: NodeLimits, warnings: string[]): void {
@@ -50,6 +69,18 @@ function addUnified(result: OciResources, unified: Resources["unified"], node: N
   if (rest.length === 0) return;
   if (node.cgroupV2) result.unified = Object.fromEntries(rest);
   else warnings.push(`unified ${rest.map(([file]) => file).join(", ")}: this node has cgroup v1`);
+}
+
+/** What this node makes of what was asked for: without what it warns of. */
+export function appliedResources(resources: Resources, node: NodeLimits): Resources {
+  const { memorySwapLimitBytes, ...others } = resources;
+  return {
+    ...others,
+    ...(node.swapAccounting && memorySwapLimitBytes !== undefined ? { memorySwapLimitBytes } : {}),
+    oomScoreAdj: oomScoreAdj(resources.oomScoreAdj, node, []),
+    hugepageLimits: node.hugepages ? (resources.hugepageLimits ?? {}) : {},
+    unified: Object.fromEntries(Object.entries(resources.unified).filter(([file]) => node.cgroupV2 || file === "pids.max")),
+  };
 }
 
 /** The score the process gets: never below what we may set. */

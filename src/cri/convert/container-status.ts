@@ -73,7 +73,7 @@ export function toContainerStatus(container: ContainerRecord, image: ImageRecord
     message: container.message,
     mounts: config.mounts.map(toMountStatus),
     logPath: config.logPath === "" || logDirectory === "" ? "" : join(logDirectory, config.logPath),
-    resources: { linux: fromResources(config.resources), windows: undefined },
+    resources: { linux: fromResources(container.appliedResources ?? config.resources), windows: undefined },
     user: {
       linux: {
         uid: BigInt(container.user.uid),

@@ -15,15 +15,16 @@ export function toResources(proto: LinuxContainerResources | undefined): Resourc
     cpusetCpus: proto.cpusetCpus,
     cpusetMems: proto.cpusetMems,
     oomScoreAdj: Number(proto.oomScoreAdj),
+    hugepageLimits: Object.fromEntries(proto.hugepageLimits.map(({ pageSize, limit }) => [pageSize, limit])),
     unified: proto.unified,
   };
 }
 
 /** What an update names; zero and "" leave a limit as it is. */
 export function toResourcesChange(proto: LinuxContainerResources): Partial<Resources> {
-  const { unified, oomScoreAdj, ...limits } = toResources(proto);
+  const { unified, hugepageLimits = {}, oomScoreAdj, ...limits } = toResources(proto);
   const named = Object.entries(limits).filter(([, value]) => value !== 0n && value !== "");
-  return { ...Object.fromEntries(named), unified, ...(oomScoreAdj === 0 ? {} : { oomScoreAdj }) };
+  return { ...Object.fromEntries(named), unified, hugepageLimits, ...(oomScoreAdj === 0 ? {} : { oomScoreAdj }) };
 }
 
 export function fromResources(resources: Resources): LinuxContainerResources {
@@ -37,6 +38,6 @@ export function fromResources(resources: Resources): LinuxContainerResources {
     cpusetMems: resources.cpusetMems ?? "",
     oomScoreAdj: BigInt(resources.oomScoreAdj),
     unified: { ...resources.unified },
-    hugepageLimits: [],
+    hugepageLimits: Object.entries(resources.hugepageLimits ?? {}).map(([pageSize, limit]) => ({ pageSize, limit })),
   };
 }

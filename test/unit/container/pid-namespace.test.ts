@@ -65,6 +65,7 @@ test("a spec has the PID namespace that it was given", (t) => {
     capabilities: new Set<string>(),
     cgroupV2: false,
     swapAccounting: false,
+    hugepages: false,
     ownOomScoreAdj: 0,
     mayLowerOomScore: true,
     defaultPidsLimit: 0,

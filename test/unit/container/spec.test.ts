@@ -2,7 +2,8 @@ import test from "ava";
 import { kindOf } from "../../../src/base/errors.ts";
 import { processCapabilities, CAPABILITIES } from "../../../src/container/spec/capabilities.ts";
 import { processArgs, processEnv, requestedUser } from "../../../src/container/spec/process.ts";
-import { type NodeLimits, oomScoreAdj, ociResources } from "../../../src/container/spec/resources.ts";
+import { appliedResources, type NodeLimits, oomScoreAdj, ociResources } from "../../../src/container/spec/resources.ts";
+import type { Resources } from "../../../src/sandbox/records.ts";
 import { security } from "../../lib/container-security.ts";
 
 const image = { entrypoint: ["/entry"], cmd: ["default"], env: ["PATH=/image", "A=1"], workingDir: "", user: "web" };
@@ -60,11 +61,51 @@ test("a capability that does not exist is refused, one that the node lacks too",
   t.is(kindOf(t.throws(() => processCapabilities(security({ addCapabilities: ["SYS_RESOURCE"] }), without))), "failed-precondition");
 });
 
-const node: NodeLimits = { cgroupV2: false, swapAccounting: false, ownOomScoreAdj: 0, mayLowerOomScore: false, defaultPidsLimit: 0 };
+const node: NodeLimits = {
+  cgroupV2: false,
+  swapAccounting: false,
+  hugepages: false,
+  ownOomScoreAdj: 0,
+  mayLowerOomScore: false,
+  defaultPidsLimit: 0,
+};
 
 test("limits of zero are no limits; unified pids.max is one", (t) => {
   const { resources } = ociResources({ memoryLimitBytes: 0n, cpuShares: 0n, oomScoreAdj: 0, unified: { "pids.max": "7" } }, false, node);
   t.deepEqual(resources, { devices: [{ allow: false, access: "rwm" }], pids: { limit: 7 } });
+});
+
+test("hugepages are limited where pods have the controller, and else asked for in vain", (t) => {
+  const asked: Resources = { oomScoreAdj: 0, unified: {}, hugepageLimits: { "2MB": 4_194_304n, "1GB": 0n } };
+  const limited = ociResources(asked, false, { ...node, hugepages: true });
+  t.deepEqual(limited.resources.hugepageLimits, [
+    { pageSize: "2MB", limit: 4_194_304 },
+    { pageSize: "1GB", limit: 0 },
+  ]);
+  t.deepEqual(limited.warnings, []);
+  const vain = ociResources(asked, false, node);
+  t.is(vain.resources.hugepageLimits, undefined);
+  t.deepEqual(vain.warnings, ["hugepage_limits 2MB: pods of this node have no hugetlb controller"]);
+  t.deepEqual(ociResources({ ...asked, hugepageLimits: { "2MB": 0n } }, false, node).warnings, []);
+  const path: Resources = { ...asked, hugepageLimits: { "../2MB": 1n } };
+  t.is(kindOf(t.throws(() => ociResources(path, false, node))), "invalid-argument");
+});
+
+test("what was applied is what was asked for, without what the node warns of", (t) => {
+  const asked: Resources = {
+    memoryLimitBytes: 9n,
+    memorySwapLimitBytes: 10n,
+    oomScoreAdj: -5,
+    hugepageLimits: { "2MB": 1n },
+    unified: { "pids.max": "7", "memory.high": "8" },
+  };
+  t.deepEqual(appliedResources(asked, node), {
+    memoryLimitBytes: 9n,
+    oomScoreAdj: 0,
+    hugepageLimits: {},
+    unified: { "pids.max": "7" },
+  });
+  t.deepEqual(appliedResources(asked, { ...node, cgroupV2: true, swapAccounting: true, hugepages: true, mayLowerOomScore: true }), asked);
 });
 
 test("what the host refuses is left out and said", (t) => {
