@@ -19,8 +19,11 @@ export class Stages {
   readonly #clock: StageClock;
   readonly #prefix: string;
   readonly #containerId: string;
+  readonly #show: (name: string) => void;
 
-  constructor(clock: StageClock, prefix: string, containerId = "") {
+  /** @param show is told of each stage when it begins */
+  constructor(clock: StageClock, prefix: string, containerId = "", show: (name: string) => void = () => {}) {
+    this.#show = show;
     this.#clock = clock;
     this.#prefix = prefix;
     this.#containerId = containerId;
@@ -28,6 +31,7 @@ export class Stages {
 
   async time<T>(name: string, work: () => Promise<T>): Promise<T> {
     const startedAtNanos = this.#clock.nowNanos();
+    this.#show(name);
     try {
       return await work();
     } finally {

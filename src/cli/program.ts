@@ -24,6 +24,7 @@ import { addStop } from "./commands/stop.ts";
 import { addTag } from "./commands/tag.ts";
 import { addTimeline } from "./commands/timeline.ts";
 import { addVersion } from "./commands/version.ts";
+import { addWhy } from "./commands/why.ts";
 import { examples } from "./options.ts";
 import type { Session } from "./session.ts";
 
@@ -50,6 +51,7 @@ const COMMANDS = [
   addTag,
   addRmi,
   addPrune,
+  addWhy,
   addAudit,
   addVersion,
   addCompletion,

@@ -4,6 +4,7 @@ import { chmod, mkdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AuditService } from "../audit/audit-service.ts";
+import { Activities } from "../base/activity.ts";
 import { systemClock } from "../base/clock.ts";
 import { AgentError, messageOf } from "../base/errors.ts";
 import { EventRing } from "../base/event-ring.ts";
@@ -25,6 +26,7 @@ import { SandboxService } from "../sandbox/sandbox-service.ts";
 import { type NodeInfo, readNodeInfo } from "../stats/node-info.ts";
 import { UsageService } from "../stats/usage-service.ts";
 import { Store } from "../store/store.ts";
+import { WhyService } from "../why/why-service.ts";
 import { bootId, findProgram, findRuntimes, readNodeFacts } from "./node-facts.ts";
 import { VERSION } from "./version.ts";
 
@@ -66,8 +68,8 @@ async function startNode(config: Config, log: Log): Promise<Node> {
   const hello = helperProcess === undefined ? await client.hello() : await helperProcess.ensure();
   const clock = systemClock();
   const events: LifecycleEvents = new EventRing(KEPT_EVENTS);
-  const inHand = new InHand();
-  const shared = { store, helper: client, log, clock, events, inHand };
+  const [inHand, activities] = [new InHand(), new Activities(clock)];
+  const shared = { store, helper: client, log, clock, events, inHand, activities };
   const ownsCgroupParent = config.cgroupParent === "";
   const cgroupParent = ownsCgroupParent ? `/berth-${instanceId}` : config.cgroupParent;
   const network = new NetworkService({ ...shared, instanceId, bridge: config.bridge, podSubnet: config.podSubnet, mtu: config.networkMtu });
@@ -122,6 +124,7 @@ async function startNode(config: Config, log: Log): Promise<Node> {
     nowNanos: () => clock.nowNanos(),
     usage: new UsageService(client, network),
     audit,
+    why: new WhyService({ ...shared, sandboxes, containers, images, network, nowNanos: () => clock.nowNanos() }),
     runtimeProblem: () => (runtimes.has("") ? undefined : "neither crun nor runc is installed"),
     diskProblem: () => store.requireRoom().then(() => undefined, messageOf),
     handlers: new Set(["", ...runtimes.keys()]),

@@ -114,7 +114,8 @@ export class ContainerService {
 
   /** Does `work` while nobody else does anything to the container; undefined when somebody does already. */
   async whileIdle<T>(id: string, work: () => Promise<T>): Promise<T | undefined> {
-    return this.isBusy(id) ? undefined : await this.#context.lock.run(id, work);
+    const { activities, lock } = this.#context;
+    return this.isBusy(id) ? undefined : await activities.inTurn("Audit", { objectId: id }, lock, work);
   }
 
   /** Oldest first. */

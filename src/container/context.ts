@@ -1,4 +1,5 @@
 // What the steps of a container's life share.
+import type { Activities } from "../base/activity.ts";
 import type { Clock } from "../base/clock.ts";
 import type { ContainerId } from "../base/ids.ts";
 import type { KeyedLock } from "../base/keyed-lock.ts";
@@ -22,6 +23,7 @@ export interface ContainerContext {
   readonly lock: KeyedLock;
   readonly exits: ExitWaiters;
   readonly clock: Clock;
+  readonly activities: Activities;
   readonly events: LifecycleEvents;
   readonly log: Log;
   readonly node: NodeFacts;

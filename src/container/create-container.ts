@@ -1,6 +1,7 @@
 // CreateContainer: intent on disk, then the root mounted by the shim, then created on disk.
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import type { ShowStage } from "../base/activity.ts";
 import { AgentError, messageOf, wrap } from "../base/errors.ts";
 import { type ContainerId, newContainerId, type SandboxId } from "../base/ids.ts";
 import { Stages } from "../base/timeline.ts";
@@ -28,7 +29,20 @@ export async function createContainer(context: ContainerContext, sandboxId: Sand
       `create container ${config.name}: image ${JSON.stringify(config.image)} is not on this node; pull it first`,
     );
   const id = newContainerId();
+  const subject = { objectId: id, parentId: sandboxId, names: [config.name, `${sandbox.config.metadata.name}/${config.name}`] };
+  return await context.activities.during("CreateContainer", subject, (show) => create(context, id, sandbox, config, image, show));
+}
+
+async function create(
+  context: ContainerContext,
+  id: ContainerId,
+  sandbox: SandboxRecord,
+  config: ContainerConfig,
+  image: ImageRecord,
+  show: ShowStage,
+): Promise<ContainerId> {
   try {
+    show("mounts");
     const seccompFilter = await localhostSeccomp(config.security, context.node.capabilities);
     // Privileged means every device of the node, and those that were asked for where they were asked for.
     const devices = [...(config.security.privileged ? await nodeDevices() : []), ...(await findDevices(config.devices ?? []))];
@@ -38,15 +52,21 @@ export async function createContainer(context: ContainerContext, sandboxId: Sand
     checkPidTarget(context, planned);
     const user = requestedUser(config, image.config);
     await checkMounts(config);
-    return await context.lock.run(id, () => make(context, planned, image, user));
+    return await context.lock.run(id, () => make(context, planned, image, user, show));
   } catch (failure) {
-    throw wrap(failure, `create container ${config.name} in pod ${sandboxId}`);
+    throw wrap(failure, `create container ${config.name} in pod ${sandbox.id}`);
   }
 }
 
-async function make(context: ContainerContext, planned: ContainerRecord, image: ImageRecord, user: string): Promise<ContainerId> {
+async function make(
+  context: ContainerContext,
+  planned: ContainerRecord,
+  image: ImageRecord,
+  user: string,
+  show: ShowStage,
+): Promise<ContainerId> {
   const { clock, images, records, sandboxes, store } = context;
-  const stages = new Stages(clock, `container ${planned.config.name}`, planned.id);
+  const stages = new Stages(clock, `container ${planned.config.name}`, planned.id, show);
   images.retain(image.id);
   try {
     await stages.time("record", () => store.commitNew(records.put(planned)));

@@ -7,7 +7,8 @@ import { stopContainer } from "./stop-container.ts";
 
 export async function removeContainer(context: ContainerContext, id: ContainerId): Promise<void> {
   await stopContainer(context, id, 0);
-  await context.lock.run(id, async () => {
+  const subject = { objectId: id, parentId: context.records.get(id)?.sandboxId ?? "" };
+  await context.activities.inTurn("RemoveContainer", subject, context.lock, async () => {
     const container = context.records.get(id);
     if (container === undefined) return;
     nextContainerState(container.state, "remove");

@@ -29,8 +29,9 @@ async function recordStart(context: ContainerContext, id: ContainerId, found: Sh
 
 /** Exited means that no process is left, also of those that share the node's PID namespace. An exit that was recorded stays as it is. */
 export async function recordExit(context: ContainerContext, id: ContainerId, exit: Exit, startedAtNanos = 0n): Promise<void> {
-  const { exits, helper, lock, records, store } = context;
-  await lock.run(id, async () => {
+  const { activities, exits, helper, lock, records, store } = context;
+  const subject = { objectId: id, parentId: records.get(id)?.sandboxId ?? "" };
+  await activities.inTurn("record the exit", subject, lock, async () => {
     const record = records.get(id);
     if (record !== undefined && record.state !== "exited") {
       await helper.killCgroup({ cgroupPath: record.cgroupPath, timeoutMillis: KILL_TIMEOUT_MS }).catch((failure: unknown) => {

@@ -11,13 +11,14 @@ import { appliedResources } from "./spec/resources.ts";
 import { nextContainerState } from "./state.ts";
 
 export async function startContainer(context: ContainerContext, find: FindContainer, id: ContainerId): Promise<void> {
-  await context.lock.run(id, async () => {
+  const subject = { objectId: id, parentId: context.records.get(id)?.sandboxId ?? "" };
+  await context.activities.inTurn("StartContainer", subject, context.lock, async (show) => {
     const container = find(id);
     const running = nextContainerState(container.state, "start");
     const sandbox = context.sandboxes.get(container.sandboxId);
     const shim = context.sandboxes.shim(container.sandboxId);
     const image = context.images.get(container.imageId);
-    const stages = new Stages(context.clock, `container ${container.config.name}`, id);
+    const stages = new Stages(context.clock, `container ${container.config.name}`, id, show);
     try {
       const pid = await pidNamespace(context, container, sandbox, stages);
       const { spec, warnings } = buildSpec(container, sandbox, image.config, context.node, pid);
@@ -45,6 +46,7 @@ export async function startContainer(context: ContainerContext, find: FindContai
       };
       await context.store.commit(context.records.put(record));
     } catch (failure) {
+      show("undo");
       const isEnded = await endWhatStarted(context, container).then(
         () => true,
         () => false,

@@ -1,5 +1,6 @@
 // StopContainer: the stop signal, the grace period, then SIGKILL. Idempotent; a missing id is success.
 import { constants } from "node:os";
+import type { ShowStage } from "../base/activity.ts";
 import { AgentError, kindOf, wrap } from "../base/errors.ts";
 import type { ContainerId } from "../base/ids.ts";
 import type { ContainerContext } from "./context.ts";
@@ -19,22 +20,35 @@ const HANDLER_LOOK_MS = 10;
 /** @param graceMs how long the process may take to end by itself; 0 kills at once */
 export async function stopContainer(context: ContainerContext, id: ContainerId, graceMs: number): Promise<void> {
   try {
-    if (graceMs > 0 && (await signalAndWait(context, id, stopSignal(context, id), graceMs))) return;
-    if (await signalAndWait(context, id, SIGKILL, KILL_WAIT_MS)) return;
+    const subject = { objectId: id, parentId: context.records.get(id)?.sandboxId ?? "" };
+    if (await context.activities.during("StopContainer", subject, (show) => signalTwice(context, id, graceMs, show))) return;
   } catch (failure) {
     throw wrap(failure, `stop container ${id}`);
   }
   throw new AgentError("deadline-exceeded", `stop container ${id}: it is still there ${KILL_WAIT_MS} ms after SIGKILL`);
 }
 
+async function signalTwice(context: ContainerContext, id: ContainerId, graceMs: number, show: ShowStage): Promise<boolean> {
+  if (graceMs > 0 && (await signalAndWait(context, id, stopSignal(context, id), graceMs, show))) return true;
+  return await signalAndWait(context, id, SIGKILL, KILL_WAIT_MS, show);
+}
+
 /** @returns true when it has exited. The lock is not held while waiting: the exit needs it. */
-async function signalAndWait(context: ContainerContext, id: ContainerId, signal: number, timeoutMs: number): Promise<boolean> {
+async function signalAndWait(
+  context: ContainerContext,
+  id: ContainerId,
+  signal: number,
+  timeoutMs: number,
+  show: ShowStage,
+): Promise<boolean> {
+  if (context.lock.isHeld(id)) show("lock");
   const waiting = await context.lock.run(id, async () => {
     const container = context.records.get(id);
     if (container?.state === "unknown") await settleUnknown(context, id);
     if (container?.state !== "running") return undefined;
     const exited = context.exits.wait(id, timeoutMs);
     const shim = context.sandboxes.findShim(container.sandboxId);
+    show("handler");
     await handlerIsThere(context, container, signal, timeoutMs);
     // Without a shim its loss is being settled, which records the exit.
     const isThere = await shim?.signal(id, signal).then(
@@ -44,6 +58,7 @@ async function signalAndWait(context: ContainerContext, id: ContainerId, signal:
         return false;
       },
     );
+    show(`signal ${signal}`, context.clock.nowNanos() + BigInt(Math.round(timeoutMs)) * 1_000_000n);
     return { exited, shim: isThere === false ? shim : undefined };
   });
   if (waiting === undefined) return true;

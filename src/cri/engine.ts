@@ -7,6 +7,7 @@ import type { NetworkService } from "../network/network-service.ts";
 import type { LifecycleEvents } from "../sandbox/events.ts";
 import type { SandboxService } from "../sandbox/sandbox-service.ts";
 import type { UsageService } from "../stats/usage-service.ts";
+import type { WhyService } from "../why/why-service.ts";
 
 export interface Engine {
   readonly version: string;
@@ -16,6 +17,7 @@ export interface Engine {
   readonly network: NetworkService;
   readonly usage: UsageService;
   readonly audit: AuditService;
+  readonly why: WhyService;
   readonly events: LifecycleEvents;
   readonly nowNanos: () => bigint;
   /** Why containers can't be run now; undefined when they can. */

@@ -1,5 +1,6 @@
 // From a manifest whose blobs can be had to an image whose layers are unpacked. Pulls and archives end here alike.
 import { createHash } from "node:crypto";
+import type { ShowStage } from "../base/activity.ts";
 import { AgentError } from "../base/errors.ts";
 import type { ContentStore } from "./content/content-store.ts";
 import { parseImageConfig } from "./image-config.ts";
@@ -21,6 +22,7 @@ export interface BuildPlace {
   readonly snapshots: SnapshotStore;
   readonly lease: Lease;
   readonly signal: AbortSignal;
+  readonly show: ShowStage;
 }
 
 const MAX_CONFIG_BYTES = 8 * 1024 * 1024;
@@ -29,12 +31,13 @@ const PARALLEL_LAYERS = 3;
 
 /** @throws AgentError invalid-argument for an image that contradicts itself, not-found for one of another machine */
 export async function buildImage(manifest: Manifest, manifestDigest: string, place: BuildPlace, fetch: FetchBlob): Promise<BuiltImage> {
-  const { content, snapshots, lease, signal } = place;
+  const { content, snapshots, lease, signal, show } = place;
   const { config: descriptor, layers: packed } = manifest;
   if (descriptor.sizeBytes > MAX_CONFIG_BYTES)
     throw new AgentError("resource-exhausted", `read image config ${descriptor.digest}: it is over ${MAX_CONFIG_BYTES} bytes`);
   for (const layer of packed) layerCompression(layer); // refused before a byte of them is fetched
   for (const { digest } of [descriptor, ...packed]) lease.hold(digest);
+  show("config");
   await fetch(descriptor, signal);
   const { config, history, architecture, os, diffIds } = parseImageConfig(await content.read(descriptor.digest, MAX_CONFIG_BYTES));
   checkPlatform({ os, architecture });
@@ -47,11 +50,14 @@ export async function buildImage(manifest: Manifest, manifestDigest: string, pla
   const layers = chain(packed, diffIds);
   for (const { chainId } of layers) lease.hold(chainId);
   const work = layers.flatMap((layer, index) => (packed[index] === undefined ? [] : [{ layer, blob: packed[index] }]));
+  let there = 0;
+  show(`layers ${there}/${work.length}`);
   await inParallel(PARALLEL_LAYERS, work, signal, async ({ layer, blob }, either) => {
     await snapshots.prepare(layer, layerCompression(blob), either, async () => {
       await fetch(blob, either);
       return content.path(blob.digest);
     });
+    show(`layers ${++there}/${work.length}`);
   });
   const sizeBytes = packed.reduce((sum, layer) => sum + BigInt(layer.sizeBytes), BigInt(descriptor.sizeBytes));
   return { id: descriptor.digest, manifestDigest, sizeBytes, config, layers: withSizes(layers, snapshots), history, architecture, os };

@@ -1,6 +1,7 @@
 // Images on this node: pulled, loaded, saved, removed. Layers and blobs are shared, and go when no image, no container and nothing
 // under way needs them.
 import { createHash } from "node:crypto";
+import type { Activities, ShowStage } from "../base/activity.ts";
 import type { Clock } from "../base/clock.ts";
 import { AgentError, during, messageOf } from "../base/errors.ts";
 import type { InHand } from "../base/in-hand.ts";
@@ -38,6 +39,7 @@ export interface ImageOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly inHand?: InHand;
+  readonly activities: Activities;
 }
 
 export interface FileSystemUsage {
@@ -89,7 +91,7 @@ export class ImageService {
       .update(JSON.stringify([reference, auth]))
       .digest("hex");
     return await this.#pulling.join(key, signal, (shared) =>
-      this.#build(shared, async (place) => {
+      this.#build("PullImage", [text, taggedName(reference)], shared, async (place) => {
         const { image, digest } = await pullImage(reference, this.#options.registryConfigDir, auth, place);
         const names = reference.digest === "" ? [taggedName(reference)] : [];
         return await this.#catalog.add(image, names, [`${repository(reference)}@${digest}`]);
@@ -99,7 +101,7 @@ export class ImageService {
 
   /** @param tarPath below --root */
   async loadArchive(tarPath: string, signal: AbortSignal = new AbortController().signal): Promise<ImageRecord[]> {
-    return await this.#build(signal, async (place) => {
+    return await this.#build("LoadImage", [], signal, async (place) => {
       // A layout has an entry for each name of an image.
       const records = new Map<string, ImageRecord>();
       for (const { image, references } of await loadArchive(tarPath, this.#options, place)) {
@@ -283,11 +285,16 @@ export class ImageService {
     return [...chosen.values()];
   }
 
-  async #build<T>(signal: AbortSignal, work: (place: BuildPlace) => Promise<T>): Promise<T> {
+  async #build<T>(call: string, names: readonly string[], signal: AbortSignal, work: (place: BuildPlace) => Promise<T>): Promise<T> {
+    const subject = { objectId: names.at(-1) ?? "", names };
+    return await this.#options.activities.during(call, subject, (show) => this.#buildWith(show, signal, work));
+  }
+
+  async #buildWith<T>(show: ShowStage, signal: AbortSignal, work: (place: BuildPlace) => Promise<T>): Promise<T> {
     const lease = this.#leases.open();
     let built = false;
     try {
-      const result = await work({ content: this.#content, snapshots: this.#snapshots, lease, signal });
+      const result = await work({ content: this.#content, snapshots: this.#snapshots, lease, signal, show });
       built = true;
       this.#onBrought();
       return result;

@@ -23,6 +23,7 @@ export async function pullImage(
 ): Promise<Pulled> {
   return await withRegistry(configDir, reference, auth, async (registry) => {
     const { digest: wanted, tag } = reference;
+    place.show("manifest");
     // Where the digest is known, any host will do that has the bytes.
     const named = await registry.ask(wanted === "" ? "resolve" : "pull", place.signal, (client) =>
       client.document(wanted || tag, wanted, place.signal),

@@ -65,6 +65,8 @@ export interface Helper {
   shutdown(): Promise<void>;
   /** A connection of its own for one copy. @param signal ends the copy */
   openCopy(call: CopyCall, signal: AbortSignal): Promise<CopyConnection>;
+  /** Calls that have no answer yet. */
+  readonly callsInFlight: number;
 }
 
 /** Connects on first use, and again after the helper has ended and come back. */
@@ -72,6 +74,7 @@ export class HelperClient implements Helper {
   readonly #path: string;
   readonly #onLost: () => void;
   #closed = false;
+  #callsInFlight = 0;
   #connection: Promise<Connection<Call, HelperResponse>> | undefined;
 
   /** @param onLost called when a connection ends that nobody here has closed: the helper has ended */
@@ -98,6 +101,10 @@ export class HelperClient implements Helper {
   openCopy = (call: CopyCall, signal: AbortSignal) => CopyConnection.open(this.#path, call, signal);
   getUsage = (value: GetUsage) => this.#call({ $case: "getUsage", value }, (result) => resultOf(result, "usage"));
 
+  get callsInFlight(): number {
+    return this.#callsInFlight;
+  }
+
   close(): void {
     this.#closed = true;
     void this.#connection?.then((connection) => connection.close()).catch(() => {});
@@ -110,6 +117,7 @@ export class HelperClient implements Helper {
 
   async #call<T>(call: Call, take: (result: Result | undefined) => T, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
     const again = (failure: unknown): boolean => kindOf(failure) === "unavailable" && !this.#closed && !NOT_REPEATED.includes(call.$case);
+    this.#callsInFlight++;
     try {
       return await withBackoff(RESTART_BACKOFF, again, async () => {
         const connection = await this.#connect();
@@ -118,6 +126,8 @@ export class HelperClient implements Helper {
       });
     } catch (failure) {
       throw wrap(failure, `helper ${call.$case}`);
+    } finally {
+      this.#callsInFlight--;
     }
   }
 

@@ -48,6 +48,7 @@ export class NetworkService {
   /** Pods whose endpoint is being taken away: a table that is made meanwhile is without their ports. */
   readonly #leaving = new Set<string>();
   #ready = false;
+  #warnings: readonly string[] = [];
   #problem = "the pod network has not been made yet";
 
   constructor(options: NetworkOptions) {
@@ -67,6 +68,11 @@ export class NetworkService {
       [...this.#endpoints.values()].map((endpoint) => endpoint.address),
     );
     for (const { id, hostPorts } of this.#endpoints.values()) this.#hostPorts.hold(id, hostPorts ?? []);
+  }
+
+  /** What other tables have that may drop what we forward, as it was when the network was last made. */
+  get warnings(): readonly string[] {
+    return this.#warnings;
   }
 
   /** Of all pods that have an address. */
@@ -201,6 +207,7 @@ export class NetworkService {
       const hostPorts = there.flatMap((endpoint) => toHelper(endpoint.hostPorts ?? [], endpoint.address));
       const shared = { bridge, gatewayPrefix, nftTable, mtu, hostPorts };
       const { warnings } = await helper.ensureNetwork({ ...shared, masquerade: true, enableIpForward: true });
+      this.#warnings = warnings;
       for (const warning of warnings) log.warn({ bridge }, warning);
       this.#ready = true;
     } catch (failure) {

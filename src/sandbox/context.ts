@@ -1,5 +1,6 @@
 // What the steps of a sandbox's life share.
 import { join } from "node:path";
+import type { Activities } from "../base/activity.ts";
 import type { Clock } from "../base/clock.ts";
 import { AgentError } from "../base/errors.ts";
 import type { SandboxId } from "../base/ids.ts";
@@ -22,6 +23,7 @@ export interface SandboxContext {
   readonly shims: Shims;
   readonly lock: KeyedLock;
   readonly clock: Clock;
+  readonly activities: Activities;
   readonly events: LifecycleEvents;
   readonly log: Log;
   readonly bootId: string;

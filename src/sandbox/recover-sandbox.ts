@@ -26,7 +26,7 @@ export async function recoverSandboxes(context: SandboxContext): Promise<void> {
 
 async function recoverUntilDone(context: SandboxContext, id: SandboxId): Promise<void> {
   await untilSettled(context.log, id, async () => {
-    await context.lock.run(id, async () => {
+    await context.activities.inTurn("recover the pod", { objectId: id }, context.lock, async () => {
       const sandbox = context.records.get(id);
       if (sandbox !== undefined) await recoverSandbox(context, sandbox);
     });

@@ -1,5 +1,6 @@
 // RunPodSandbox: intent on disk, then the pod in the kernel, then ready on disk.
 import { hostname as nodeHostname } from "node:os";
+import type { ShowStage } from "../base/activity.ts";
 import { AgentError, kindOf, messageOf, wrap } from "../base/errors.ts";
 import { newSandboxId, type SandboxId } from "../base/ids.ts";
 import { Stages } from "../base/timeline.ts";
@@ -24,12 +25,14 @@ export async function runSandbox(context: SandboxContext, config: SandboxConfig)
     );
   }
   const id = newSandboxId();
-  return await context.lock.run(id, () => run(context, id, config));
+  const { namespace, name } = config.metadata;
+  const subject = { objectId: id, names: [name, `${namespace}/${name}`] };
+  return await context.activities.inTurn("RunPodSandbox", subject, context.lock, (show) => run(context, id, config, show));
 }
 
-async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig): Promise<SandboxId> {
+async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig, show: ShowStage): Promise<SandboxId> {
   const { clock, store, records, helper } = context;
-  const stages = new Stages(clock, "sandbox");
+  const stages = new Stages(clock, "sandbox", "", show);
   if (config.network === "bridge") await stages.time("network", () => context.network.ensure());
   const podName = (other: string): string => {
     const metadata = records.get(other)?.config.metadata;
@@ -79,6 +82,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
     await store.commit(records.put(ready));
     return id;
   } catch (failure) {
+    show("undo");
     await undoRun(context, sandbox);
     throw wrap(failure, `run pod sandbox ${id}`);
   }

@@ -1,4 +1,5 @@
 // Pod sandboxes: what the CRI edge and the container module may ask of them. Work on one sandbox is ordered by its lock.
+import type { ShowStage } from "../base/activity.ts";
 import { AgentError, during } from "../base/errors.ts";
 import type { SandboxId } from "../base/ids.ts";
 import { CallsInFlight } from "../base/join-calls.ts";
@@ -67,17 +68,18 @@ export class SandboxService {
 
   /** Ends everything of the pod in the kernel; its record stays. A missing id is success. */
   async stop(id: SandboxId): Promise<void> {
-    await this.#stopping.join(id, () => this.#context.lock.run(id, () => this.#stop(id)));
+    await this.#stopping.join(id, () => this.#inTurn("StopPodSandbox", id, (show) => this.#stop(id, show)));
   }
 
   /** Stops the sandbox if need be, then removes it with its containers. A missing id is success. */
   async remove(id: SandboxId): Promise<void> {
     await this.stop(id);
     let owned: SandboxRecord | undefined;
-    await this.#context.lock.run(id, async () => {
+    await this.#inTurn("RemovePodSandbox", id, async (show) => {
       const sandbox = this.#context.records.get(id);
       if (sandbox === undefined) return;
       nextSandboxState(sandbox.state, "remove");
+      show("containers");
       await during(`remove pod sandbox ${id}`, async () => {
         await this.#context.contents().removeAll(id);
         await this.#context.store.commit(this.#context.records.delete(id));
@@ -114,7 +116,7 @@ export class SandboxService {
 
   /** Does `work` while nobody else does anything to the sandbox; undefined when somebody does already. */
   async whileIdle<T>(id: string, work: () => Promise<T>): Promise<T | undefined> {
-    return this.isBusy(id) ? undefined : await this.#context.lock.run(id, work);
+    return this.isBusy(id) ? undefined : await this.#inTurn("Audit", id, work);
   }
 
   /** @throws AgentError not-found */
@@ -155,23 +157,29 @@ export class SandboxService {
     this.#context.shims.forgetAll();
   }
 
-  async #stop(id: SandboxId): Promise<void> {
+  #inTurn<T>(call: string, id: string, work: (show: ShowStage) => Promise<T>): Promise<T> {
+    return this.#context.activities.inTurn(call, { objectId: id }, this.#context.lock, work);
+  }
+
+  async #stop(id: SandboxId, show: ShowStage): Promise<void> {
     const sandbox = this.#context.records.get(id);
     if (sandbox === undefined || sandbox.state === "notready") return;
     await during(`stop pod sandbox ${id}`, async () => {
       const { shim } = sandbox;
       // Its loss may be noticed by this stop first; then that is all there is to do.
       if (sandbox.state === "ready" && (shim === undefined || !(await isAlive(shim)))) return await settleLost(this.#context, sandbox);
+      show("containers");
       await this.#context.contents().stopAll(id);
+      show("teardown");
       await teardownSandbox(this.#context, sandbox);
       await this.#context.store.commit(this.#context.records.put({ ...sandbox, state: nextSandboxState(sandbox.state, "stop") }));
     });
   }
 
   async #disconnected(id: SandboxId): Promise<void> {
-    const { lock, log, records, shims } = this.#context;
+    const { log, records, shims } = this.#context;
     await untilSettled(log, id, async () => {
-      await lock.run(id, async () => {
+      await this.#inTurn("settle the pod", id, async () => {
         const sandbox = records.get(id);
         if (sandbox?.state !== "ready" || sandbox.shim === undefined || shims.find(id) !== undefined) return;
         if (!(await isAlive(sandbox.shim))) return await settleLost(this.#context, sandbox);

@@ -32,6 +32,7 @@ export class FakeHelper implements Helper {
   releaseMount = refuse("releaseMount");
   shutdown = refuse("shutdown");
   openCopy = refuse("openCopy");
+  callsInFlight = 0;
 
   async unpackLayer(request: UnpackLayer): Promise<UnpackLayerResult> {
     await this.beforeUnpack(request);

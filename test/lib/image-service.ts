@@ -3,6 +3,7 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Teardown } from "./teardown.ts";
+import { Activities } from "../../src/base/activity.ts";
 import { systemClock } from "../../src/base/clock.ts";
 import { silentLog } from "../../src/base/log.ts";
 import { ImageService } from "../../src/image/image-service.ts";
@@ -45,7 +46,16 @@ export class ImageNode {
   async open(): Promise<void> {
     const { root, helper, registryConfigDir } = this;
     this.#store = await Store.open(root);
-    this.#images = await ImageService.open({ root, store: this.#store, helper, registryConfigDir, log: silentLog, clock: systemClock() });
+    const clock = systemClock();
+    this.#images = await ImageService.open({
+      root,
+      store: this.#store,
+      helper,
+      registryConfigDir,
+      log: silentLog,
+      clock,
+      activities: new Activities(clock),
+    });
   }
 
   async stop(): Promise<void> {

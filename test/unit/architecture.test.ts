@@ -19,7 +19,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   container: ["base", "generated", "native-client", "store", "sandbox", "image"],
   stats: ["base", "generated", "native-client", "store", "container", "sandbox", "image", "network"],
   audit: ["base", "generated", "native-client", "container", "sandbox", "image", "network"],
-  cri: ["base", "generated", "audit", "sandbox", "container", "image", "network", "stats"],
+  why: ["base", "generated", "native-client", "container", "sandbox", "image", "network"],
+  cri: ["base", "generated", "audit", "why", "sandbox", "container", "image", "network", "stats"],
   cli: ["base", "generated"],
   cmd: [
     "base",
@@ -35,6 +36,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     "sandbox",
     "stats",
     "store",
+    "why",
   ],
 };
 

@@ -159,6 +159,23 @@ impl Container {
             pid: self.process.as_ref().map_or(0, |process| process.pid),
             started_at_nanos: self.started_at_nanos,
             exit: self.exit,
+            waits_for: self.waits_for().into(),
+            waits_since_nanos: self
+                .start
+                .as_ref()
+                .filter(|_| self.phase == Phase::Starting)
+                .map_or(0, |start| start.since_nanos),
+            log_blocked: !self.log.takes_more(),
+        }
+    }
+
+    fn waits_for(&self) -> &'static str {
+        match self.phase {
+            Phase::Starting if self.process.is_none() => "create",
+            Phase::Starting => "start",
+            Phase::Deleting => "delete",
+            Phase::Draining => "output",
+            Phase::Created | Phase::Running | Phase::Exited => "",
         }
     }
 

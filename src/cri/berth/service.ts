@@ -13,6 +13,7 @@ import { saveImage } from "./save-image.ts";
 import { tagImage } from "./tag-image.ts";
 import { timeline } from "./timeline.ts";
 import { untagImage } from "./untag-image.ts";
+import { why } from "./why.ts";
 
 export function berthService(edge: Edge): UntypedServiceImplementation {
   return {
@@ -27,5 +28,6 @@ export function berthService(edge: Edge): UntypedServiceImplementation {
     audit: edge.unary("Audit", audit),
     copyFrom: edge.serverStream("CopyFrom", copyFrom),
     copyTo: edge.clientStream("CopyTo", copyTo),
+    why: edge.unary("Why", why),
   } satisfies Partial<BerthServer>;
 }

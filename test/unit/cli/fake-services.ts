@@ -121,6 +121,11 @@ export function berthService(node: FakeNode): BerthServer {
       },
       ({ name, keepLast }) => `${name} ${keepLast}`,
     ),
+    why: node.answer(
+      "Why",
+      () => ({ line: "nothing: ready since 3 s", call: "", waitsFor: "", sinceNanos: 1n, untilNanos: 0n, notes: [] }),
+      ({ object }) => object,
+    ),
     audit: node.answer("Audit", ({ repair }) => ({
       differences: node.differences.map((each) => ({ ...each, mended: repair && each.mendable && each.failure === "" })),
       busyPods: 0,

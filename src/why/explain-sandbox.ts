@@ -1,0 +1,34 @@
+// What a pod waits for when no call is under way. Pure.
+import type { ContainerRecord } from "../container/records.ts";
+import type { SandboxRecord } from "../sandbox/records.ts";
+import { type Answer, still } from "./answer.ts";
+
+export interface NetworkWords {
+  /** why pods can't have a network now */
+  readonly problem: string | undefined;
+  /** of other tables' rules that may be in our way */
+  readonly warnings: readonly string[];
+}
+
+export function explainSandbox(
+  sandbox: SandboxRecord,
+  containers: readonly ContainerRecord[],
+  network: NetworkWords,
+  nowNanos: bigint,
+): Answer {
+  const { state, createdAtNanos, warnings, config } = sandbox;
+  if (state === "planned") return still("it did not start, and the next audit takes back what is left of it,", createdAtNanos, nowNanos);
+  if (state !== "ready") return still("it is stopped, and stays on record until it is removed", 0n, nowNanos);
+  const notes = [countWords(containers), ...warnings, ...(config.network === "bridge" ? networkNotes(network) : [])];
+  return still("ready", createdAtNanos, nowNanos, notes);
+}
+
+export function networkNotes({ problem, warnings }: NetworkWords): string[] {
+  return problem === undefined ? [...warnings] : [`the network is not ready: ${problem}`, ...warnings];
+}
+
+/** "containers: 2 running, 1 exited" */
+function countWords(containers: readonly ContainerRecord[]): string {
+  const counts = [...Map.groupBy(containers, ({ state }) => state)].map(([state, all]) => `${all.length} ${state}`);
+  return counts.length === 0 ? "it has no container" : `containers: ${counts.join(", ")}`;
+}
