@@ -103,8 +103,9 @@ check-native-tests:
 	@cd native && cargo test --locked --quiet
 
 .PHONY: docs
-docs: $(stamps)/generated ## make docs/configuration.md from the table of settings
+docs: $(stamps)/generated ## make docs/configuration.md and docs/cli.md from the code
 	@node deploy/reference-page.ts docs/configuration.md
+	@node deploy/cli-page.ts docs/cli.md
 
 .PHONY: format
 format: $(stamps)/node-modules ## format all sources

@@ -1,11 +1,14 @@
-// Scripts that complete our command line in a shell. What may stand where is the same text for each of them, since the
-// shells agree on that much of the language; how candidates are handed over is each one's own. Pure.
+// Scripts that complete our command line in a shell. What may stand where is the same text for bash and zsh, since they agree on
+// that much of the language; how candidates are handed over is each one's own. fish has a file of its own. Pure.
 import type { CommandSpec, Word } from "./completion-spec.ts";
+import { fishScript } from "./completion-fish.ts";
 
-export const SHELLS = ["bash", "zsh"] as const;
+export const SHELLS = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof SHELLS)[number];
+type PosixShell = Exclude<Shell, "fish">;
 
 export function completionScript(shell: Shell, specs: readonly CommandSpec[]): string {
+  if (shell === "fish") return fishScript(specs);
   const tables = [
     table("__berth_takes_value", "$1:$2:$3", specs.flatMap(takingValue)),
     table("__berth_value", "$1:$3", specs.flatMap(valuesOf)),
@@ -93,12 +96,12 @@ __berth_candidates() {
 }
 `;
 
-const HEAD: Readonly<Record<Shell, string>> = {
+const HEAD: Readonly<Record<PosixShell, string>> = {
   bash: "# Completion of berth in bash: source <(berth completion bash)\n",
   zsh: "#compdef berth\n# Completion of berth in zsh, after compinit: source <(berth completion zsh)\n",
 };
 
-const TAIL: Readonly<Record<Shell, string>> = {
+const TAIL: Readonly<Record<PosixShell, string>> = {
   bash: `_berth() {
     local line=\${COMP_LINE:0:COMP_POINT} words=() candidate file
     read -ra words <<<"$line"

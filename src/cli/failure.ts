@@ -23,6 +23,19 @@ export function tell(failure: unknown, socket: string): Telling {
   return { line: oneLine(details === "" ? `the node answered ${status[code]}` : details), hint: hintOf(code, details) };
 }
 
+// What no program could have said, as with Docker: its own codes are 0 to 124 as a rule.
+const NOT_STARTED = 125;
+const CANNOT_RUN = 126;
+const NOT_FOUND = 127;
+
+/** The exit code of `run` and `exec` when the program did not run: 127 when it is not there, 126 when it can't be run, else 125. */
+export function codeOfUnstarted(failure: unknown): number {
+  if (!hasCode(failure, status.INVALID_ARGUMENT) && !hasCode(failure, status.INTERNAL)) return NOT_STARTED;
+  const text = messageOf(failure);
+  if (/executable file|exec[^:]*: .*no such file or directory/i.test(text) && /not found|no such file/i.test(text)) return NOT_FOUND;
+  return /permission denied|exec format error|is a directory/i.test(text) ? CANNOT_RUN : NOT_STARTED;
+}
+
 export const hasCode = (failure: unknown, code: status): boolean => isServiceError(failure) && failure.code === code;
 
 function isServiceError(failure: unknown): failure is Error & { code: status; details: string } {

@@ -1,6 +1,7 @@
 // From what people type to the pod, container or image they mean, where it may be any of them. Pure.
 import { AgentError } from "../base/errors.ts";
 import { type ContainerName, describeContainer, describeImage, describePod, findPod, type ImageName, type PodName, STEPS } from "./find.ts";
+import { suggestion } from "./nearest.ts";
 
 export const OBJECT_TYPES = ["pod", "container", "image"] as const;
 export type ObjectType = (typeof OBJECT_TYPES)[number];
@@ -48,7 +49,12 @@ export function findObject(text: string, { pods, containers, images }: Objects, 
     const [object] = different;
     if (object !== undefined) return { type: object.type, id: object.id };
   }
-  throw new AgentError("not-found", `find ${JSON.stringify(text)}: no ${only ?? "pod, container or image"} has this name or id`);
+  const all = [...(wants("pod") ? pods : []), ...(wants("container") ? containers : []), ...(wants("image") ? images : [])];
+  const near = suggestion(
+    text,
+    all.map(({ name }) => name),
+  );
+  throw new AgentError("not-found", `find ${JSON.stringify(text)}: no ${only ?? "pod, container or image"} has this name or id${near}`);
 }
 
 // What stands before the slash may be the beginning of an image's name just as well.

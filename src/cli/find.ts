@@ -1,6 +1,7 @@
 // From what people type to the pod, container or image they mean: an id, a beginning of one, or a name. Pure.
 import { AgentError } from "../base/errors.ts";
 import { shortId } from "../base/ids.ts";
+import { suggestion } from "./nearest.ts";
 
 export interface PodName {
   readonly id: string;
@@ -42,7 +43,11 @@ export const STEPS: readonly Step[] = [
 /** @throws AgentError not-found, or failed-precondition when several are meant */
 export function findPod<P extends PodName>(text: string, pods: readonly P[]): P {
   const found = firstFound(text, pods, describePod);
-  if (found === undefined) throw new AgentError("not-found", `find pod ${JSON.stringify(text)}: there is none of this name or id`);
+  if (found === undefined)
+    throw new AgentError(
+      "not-found",
+      `find pod ${JSON.stringify(text)}: there is none of this name or id${suggestion(text, namesOf(pods))}`,
+    );
   return found;
 }
 
@@ -52,8 +57,9 @@ export function findContainer<C extends ContainerName>(text: string, containers:
   const pod = slash < 0 ? undefined : findPod(text.slice(0, slash), pods);
   const within = pod === undefined ? containers : containers.filter(({ podId }) => podId === pod.id);
   const found = firstFound(text.slice(slash + 1), within, describeContainer(pods));
-  if (found === undefined) throw new AgentError("not-found", `find container ${JSON.stringify(text)}: there is none of this name or id`);
-  return found;
+  if (found !== undefined) return found;
+  const near = suggestion(text.slice(slash + 1), namesOf(within));
+  throw new AgentError("not-found", `find container ${JSON.stringify(text)}: there is none of this name or id${near}`);
 }
 
 /**
@@ -73,15 +79,22 @@ export function findEither<P extends PodName, C extends ContainerName>(
     const container = only(text, containers, step, describeContainer(pods));
     if (container !== undefined) return { kind: "container", container };
   }
-  throw new AgentError("not-found", `find ${JSON.stringify(text)}: no pod and no container has this name or id`);
+  const near = suggestion(text, [...namesOf(pods), ...namesOf(containers)]);
+  throw new AgentError("not-found", `find ${JSON.stringify(text)}: no pod and no container has this name or id${near}`);
 }
 
 /** @throws AgentError not-found, or failed-precondition when several are meant */
 export function findImage(text: string, images: readonly ImageName[]): ImageName {
   const found = firstFound(text.replace(/^sha256:/, ""), images, describeImage);
-  if (found === undefined) throw new AgentError("not-found", `find image ${JSON.stringify(text)}: there is none of this name or id`);
+  if (found === undefined)
+    throw new AgentError(
+      "not-found",
+      `find image ${JSON.stringify(text)}: there is none of this name or id${suggestion(text, namesOf(images))}`,
+    );
   return found;
 }
+
+const namesOf = (all: readonly Named[]): string[] => all.map(({ name }) => name);
 
 function firstFound<T extends Named>(text: string, among: readonly T[], describe: (each: T) => string): T | undefined {
   for (const step of STEPS) {

@@ -10,6 +10,7 @@ import {
   type PodSandboxStatusResponse,
   Signal,
 } from "../generated/cri/runtime/v1/api.ts";
+import { formatData } from "./table.ts";
 
 type Inspection = Readonly<Record<string, unknown>>;
 
@@ -43,7 +44,7 @@ export function inspectContainer({ status, info }: ContainerStatusResponse): Ins
 export const inspectImage = ({ image, info }: ImageStatusResponse): Inspection => withInfo({ type: "image", status: image }, info);
 
 /** An array, as of other programs that inspect. */
-export const formatInspections = (all: readonly Inspection[]): string => `${JSON.stringify(plain(all), null, 2)}\n`;
+export const formatInspections = (all: readonly Inspection[], output: "json" | "yaml" = "json"): string => formatData(plain(all), output);
 
 /** What the node adds for people, parsed where it is JSON; what is told already stays. */
 function withInfo(object: Inspection, info: Readonly<Record<string, string>>): Inspection {

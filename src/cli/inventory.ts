@@ -20,6 +20,7 @@ export interface PodEntry extends PodName {
   readonly ready: boolean;
   readonly createdAtNanos: bigint;
   readonly annotations: Readonly<Record<string, string>>;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 export interface ContainerEntry extends ContainerName {
@@ -30,12 +31,13 @@ export interface ContainerEntry extends ContainerName {
   /** "sha256:<hex>" */
   readonly imageId: string;
   readonly createdAtNanos: bigint;
+  readonly labels: Readonly<Record<string, string>>;
 }
 
 /** Newest first, as are containers. */
 export async function listPods(node: NodeClient, signal?: AbortSignal): Promise<PodEntry[]> {
   const { items } = await node.ask(Runtime.listPodSandbox, message(ListPodSandboxRequest, {}), signal);
-  const pods = items.map(({ id, metadata, state, createdAt, annotations }) => ({
+  const pods = items.map(({ id, metadata, state, createdAt, annotations, labels }) => ({
     id,
     name: metadata?.name ?? "",
     namespace: metadata?.namespace ?? "",
@@ -43,6 +45,7 @@ export async function listPods(node: NodeClient, signal?: AbortSignal): Promise<
     ready: state === PodSandboxState.SANDBOX_READY,
     createdAtNanos: createdAt,
     annotations,
+    labels,
   }));
   return pods.sort(newestFirst);
 }
@@ -65,7 +68,7 @@ export async function containerStatus(node: NodeClient, containerId: string): Pr
   return status;
 }
 
-function toEntry({ id, podSandboxId, metadata, state, image, imageId, createdAt }: Container): ContainerEntry {
+function toEntry({ id, podSandboxId, metadata, state, image, imageId, createdAt, labels }: Container): ContainerEntry {
   return {
     id,
     podId: podSandboxId,
@@ -75,6 +78,7 @@ function toEntry({ id, podSandboxId, metadata, state, image, imageId, createdAt 
     image: image?.userSpecifiedImage || image?.image || "",
     imageId,
     createdAtNanos: createdAt,
+    labels,
   };
 }
 

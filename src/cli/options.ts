@@ -2,22 +2,29 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { messageOf } from "../base/errors.ts";
 import type { Session } from "./session.ts";
-import { type Column, formatJson, formatTable } from "./table.ts";
+import { type Column, formatData, formatTable } from "./table.ts";
 
 export interface FormatOptions {
-  readonly output: "table" | "json";
+  readonly output: "table" | "json" | "yaml";
 }
 
-export const formatOption = (): Option => new Option("-o, --output <format>", "how to print").choices(["table", "json"]).default("table");
+export const formatOption = (): Option =>
+  new Option("-o, --output <format>", "how to print").choices(["table", "json", "yaml"]).default("table");
 
-/** JSON has the rows as they are, with whole ids and plain numbers. */
+/**
+ * JSON and YAML have the rows as they are, with whole ids and plain numbers.
+ *
+ * @param cut fits a table to the terminal, where there is one
+ */
 export async function printRows<Row>(
   session: Session,
   { output }: FormatOptions,
   columns: readonly Column<Row>[],
   rows: readonly Row[],
+  cut = true,
 ): Promise<void> {
-  await session.print(output === "json" ? formatJson(rows) : formatTable(columns, rows));
+  const width = cut ? session.world.stdout.columns : undefined;
+  await session.print(output === "table" ? formatTable(columns, rows, width) : formatData(rows, output));
 }
 
 /** A value that can't be read is bad usage, told with the option's name. */

@@ -1,7 +1,10 @@
 // From `berth run`'s options to what the CRI is asked for. Pure.
 import {
+  Capability,
   ContainerConfig,
   ContainerMetadata,
+  Device,
+  DNSConfig,
   ImageSpec,
   KeyValue,
   LinuxContainerConfig,
@@ -10,13 +13,19 @@ import {
   LinuxPodSandboxConfig,
   LinuxSandboxSecurityContext,
   Mount,
+  MountPropagation,
   NamespaceMode,
   NamespaceOption,
   PodSandboxConfig,
+  PortMapping,
+  Protocol,
+  SecurityProfile,
+  SecurityProfile_ProfileType as ProfileType,
 } from "../generated/cri/runtime/v1/api.ts";
 import { LOG_DIRECTORY_ANNOTATION, logFolder, MADE_BY_ANNOTATION, MADE_BY_RUN } from "./log-folder.ts";
 import { message } from "./message.ts";
 import type { Network, RunOptions } from "./run-options.ts";
+import type { Volume } from "./run-volumes.ts";
 
 const NAMESPACE = "default";
 const NETWORK_ANNOTATION = "berth.io/network";
@@ -46,14 +55,21 @@ const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/pro
 export function podConfig(options: RunOptions, name: string, uid: string): PodSandboxConfig {
   const logDirectory = logFolder(options.logRoot, { namespace: NAMESPACE, name, uid });
   const annotations: Record<string, string> = { [MADE_BY_ANNOTATION]: MADE_BY_RUN, [LOG_DIRECTORY_ANNOTATION]: logDirectory };
-  if (options.network === "none") annotations[NETWORK_ANNOTATION] = "none";
+  if (options.network === "none" || options.network === "closed") annotations[NETWORK_ANNOTATION] = "none";
   return message(PodSandboxConfig, {
     metadata: { name, uid, namespace: NAMESPACE, attempt: 0 },
+    hostname: options.hostname ?? "",
     logDirectory,
+    dnsConfig: dns(options),
+    portMappings: (options.publish ?? []).map((port) => message(PortMapping, { ...port, protocol: PROTOCOLS[port.protocol] })),
     labels: Object.fromEntries(options.label ?? []),
     annotations,
     linux: message(LinuxPodSandboxConfig, {
-      securityContext: message(LinuxSandboxSecurityContext, { namespaceOptions: namespaces(options.network) }),
+      sysctls: Object.fromEntries(options.sysctl ?? []),
+      securityContext: message(LinuxSandboxSecurityContext, {
+        namespaceOptions: namespaces(options.network),
+        privileged: options.privileged === true,
+      }),
     }),
   });
 }
@@ -73,14 +89,38 @@ export function containerConfig(options: RunOptions, { name, attempt, image, ima
   return message(ContainerConfig, {
     metadata: message(ContainerMetadata, { name, attempt }),
     image: message(ImageSpec, { image: imageId, userSpecifiedImage: image }),
+    command: options.entrypoint === undefined ? [] : [options.entrypoint],
     args: [...command],
     workingDir: options.workdir ?? "",
     envs: (options.env ?? []).map(([key, value]) => message(KeyValue, { key, value: Buffer.from(value) })),
-    mounts: (options.volume ?? []).map((volume) => message(Mount, { ...volume })),
+    mounts: [...(options.volume ?? []), ...(options.mount ?? [])].map(mount),
+    devices: (options.device ?? []).map((device) => message(Device, { ...device })),
     labels: Object.fromEntries(options.label ?? []),
     logPath: `${name}/${attempt}.log`,
     linux: message(LinuxContainerConfig, { resources: resources(options), securityContext: security(options) }),
   });
+}
+
+const PROTOCOLS = { tcp: Protocol.TCP, udp: Protocol.UDP, sctp: Protocol.SCTP } as const;
+
+const PROPAGATION = {
+  private: MountPropagation.PROPAGATION_PRIVATE,
+  rslave: MountPropagation.PROPAGATION_HOST_TO_CONTAINER,
+  rshared: MountPropagation.PROPAGATION_BIDIRECTIONAL,
+} as const;
+
+const mount = (volume: Volume): Mount => message(Mount, { ...volume, propagation: PROPAGATION[volume.propagation] });
+
+/** The node's own where nothing is asked for. */
+function dns({ dns: servers = [], dnsSearch: searches = [] }: RunOptions): DNSConfig | undefined {
+  return servers.length + searches.length === 0 ? undefined : message(DNSConfig, { servers: [...servers], searches: [...searches] });
+}
+
+/** Of a person's container none is unconfined by default. */
+function seccomp({ seccomp = "default", privileged }: RunOptions): SecurityProfile {
+  if (privileged === true || seccomp === "unconfined") return message(SecurityProfile, { profileType: ProfileType.Unconfined });
+  if (seccomp === "default") return message(SecurityProfile, { profileType: ProfileType.RuntimeDefault });
+  return message(SecurityProfile, { profileType: ProfileType.Localhost, localhostRef: seccomp });
 }
 
 function resources({ memory, cpus, pids }: RunOptions): LinuxContainerResources {
@@ -96,14 +136,20 @@ function resources({ memory, cpus, pids }: RunOptions): LinuxContainerResources 
   return message(LinuxContainerResources, limits);
 }
 
-function security({ user, network }: RunOptions): LinuxContainerSecurityContext {
+function security(options: RunOptions): LinuxContainerSecurityContext {
+  const { user, network, capAdd = [], capDrop = [], privileged = false } = options;
   return message(LinuxContainerSecurityContext, {
+    capabilities: message(Capability, { addCapabilities: [...capAdd], dropCapabilities: [...capDrop] }),
+    privileged,
+    readonlyRootfs: options.readOnly === true,
+    noNewPrivs: options.newPrivileges === false,
+    seccomp: seccomp(options),
     namespaceOptions: namespaces(network),
     runAsUser: typeof user?.user === "bigint" ? { value: user.user } : undefined,
     runAsUsername: typeof user?.user === "string" ? user.user : "",
     runAsGroup: user?.group === undefined ? undefined : { value: user.group },
-    maskedPaths: [...MASKED_PATHS],
-    readonlyPaths: [...READONLY_PATHS],
+    maskedPaths: privileged ? [] : [...MASKED_PATHS],
+    readonlyPaths: privileged ? [] : [...READONLY_PATHS],
   });
 }
 

@@ -1,16 +1,16 @@
 // The values of `berth run`'s options, read one by one. Pure.
 import { UsageError } from "./failure.ts";
+import type { PublishedPort } from "./run-ports.ts";
+import type { DeviceChoice, Volume } from "./run-volumes.ts";
 
-export const NETWORKS = ["bridge", "none", "host"] as const;
+/** closed and none are the same. */
+export const NETWORKS = ["bridge", "closed", "none", "host"] as const;
 export type Network = (typeof NETWORKS)[number];
 
-export type Pair = readonly [key: string, value: string];
+export const PULL_POLICIES = ["missing", "always", "never"] as const;
+export type PullPolicy = (typeof PULL_POLICIES)[number];
 
-export interface Volume {
-  readonly hostPath: string;
-  readonly containerPath: string;
-  readonly readonly: boolean;
-}
+export type Pair = readonly [key: string, value: string];
 
 export interface User {
   /** a number, or a name that the container's own /etc/passwd knows */
@@ -24,6 +24,26 @@ export interface RunOptions {
   readonly detach?: boolean;
   readonly env?: readonly Pair[];
   readonly volume?: readonly Volume[];
+  readonly mount?: readonly Volume[];
+  readonly device?: readonly DeviceChoice[];
+  readonly publish?: readonly PublishedPort[];
+  /** paths */
+  readonly envFile?: readonly string[];
+  readonly dns?: readonly string[];
+  readonly dnsSearch?: readonly string[];
+  readonly hostname?: string;
+  readonly entrypoint?: string;
+  readonly readOnly?: boolean;
+  readonly capAdd?: readonly string[];
+  readonly capDrop?: readonly string[];
+  readonly privileged?: boolean;
+  /** false with --no-new-privileges */
+  readonly newPrivileges?: boolean;
+  /** "default", "unconfined" or the absolute path of a profile */
+  readonly seccomp?: string;
+  readonly sysctl?: readonly Pair[];
+  readonly pull?: PullPolicy;
+  readonly restart?: string;
   /** bytes */
   readonly memory?: bigint;
   readonly cpus?: number;
@@ -42,16 +62,6 @@ export function parsePair(text: string): Pair {
   const equals = text.indexOf("=");
   if (equals <= 0) throw new UsageError(`${JSON.stringify(text)} is not of the form K=V`);
   return [text.slice(0, equals), text.slice(equals + 1)];
-}
-
-/** "HOST:CONTAINER", "HOST:CONTAINER:ro" or "…:rw". @throws UsageError */
-export function parseVolume(text: string): Volume {
-  const [hostPath = "", containerPath = "", mode = "rw", ...rest] = text.split(":");
-  const paths = [hostPath, containerPath].every((path) => path.startsWith("/"));
-  if (!paths || (mode !== "ro" && mode !== "rw") || rest.length > 0) {
-    throw new UsageError(`${JSON.stringify(text)} is not HOST:CONTAINER or HOST:CONTAINER:ro, with absolute paths`);
-  }
-  return { hostPath, containerPath, readonly: mode === "ro" };
 }
 
 // The kernel takes no quota under a millisecond in a period of 100.
@@ -74,6 +84,25 @@ export function parseUser(text: string): User {
     throw new UsageError(`${JSON.stringify(text)} is not USER or USER:GROUP, with the group as a number`);
   }
   return { user: isNumber(user) ? BigInt(user) : user, group: group === undefined ? undefined : BigInt(group) };
+}
+
+/** "K=V", or "K" for any value. @throws UsageError */
+export function parseSelector(text: string): Pair {
+  return text.includes("=") || text === "" ? parsePair(text) : [text, ""];
+}
+
+/** "default", "unconfined", or a file of the node. @throws UsageError */
+export function parseSeccomp(text: string): string {
+  if (text !== "default" && text !== "unconfined" && !text.startsWith("/"))
+    throw new UsageError(`${JSON.stringify(text)} is not default, unconfined or the absolute path of a profile`);
+  return text;
+}
+
+/** "NET_ADMIN", "CAP_NET_ADMIN" or "ALL", in any case. @throws UsageError */
+export function parseCapability(text: string): string {
+  const name = text.toUpperCase().replace(/^CAP_/, "");
+  if (!/^[A-Z_]{2,32}$/.test(name)) throw new UsageError(`${JSON.stringify(text)} is no capability such as NET_ADMIN, and not ALL`);
+  return name;
 }
 
 /** Names become part of file names and host names. @throws UsageError */

@@ -9,13 +9,19 @@ import type { RunOptions } from "./run-options.ts";
 // As many as are shown of it. Less would take the name of a pod that is to be made for the id of one that is there.
 const LEAST_ID_DIGITS = 13;
 
+/** What is decided when a pod is made. */
+const OF_THE_POD = ["network", "publish", "dns", "dnsSearch", "hostname", "sysctl"] as const;
+type OfThePod = (typeof OF_THE_POD)[number];
+
+const flagOf = (name: OfThePod): string => (name === "dnsSearch" ? "--dns-search" : `--${name}`);
+
 /**
  * The ready pod that `--pod` names, for the container to join; undefined when one is to be made.
  *
  * @throws AgentError failed-precondition when several have the name; UsageError when it has a network already
  */
-export function podToJoin(options: Pick<RunOptions, "pod" | "network">, pods: readonly PodEntry[]): PodEntry | undefined {
-  const { pod: text, network } = options;
+export function podToJoin(options: Pick<RunOptions, "pod" | OfThePod>, pods: readonly PodEntry[]): PodEntry | undefined {
+  const { pod: text } = options;
   if (text === undefined) return undefined;
   const meant = pods.filter((pod) => pod.ready && (pod.name === text || (text.length >= LEAST_ID_DIGITS && pod.id.startsWith(text))));
   if (meant.length > 1) {
@@ -23,8 +29,9 @@ export function podToJoin(options: Pick<RunOptions, "pod" | "network">, pods: re
     throw new AgentError("failed-precondition", `find pod ${JSON.stringify(text)}: ${candidates} have this name; give the id`);
   }
   const [pod] = meant;
-  if (pod !== undefined && network !== undefined)
-    throw new UsageError(`pod ${text} is there and has its network; leave --network out, or name another pod`);
+  const decided = OF_THE_POD.find((name) => options[name] !== undefined);
+  if (pod !== undefined && decided !== undefined)
+    throw new UsageError(`pod ${text} is there and has its network and names; leave ${flagOf(decided)} out, or name another pod`);
   return pod;
 }
 

@@ -7,7 +7,7 @@ import { tell } from "./failure.ts";
 export interface World {
   readonly version: string;
   readonly stdin: Readable & { readonly isTTY?: boolean };
-  readonly stdout: Writable & { readonly isTTY?: boolean };
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stderr: Writable;
   /** milliseconds since the epoch */
   nowMs(): number;

@@ -1,5 +1,6 @@
 // The steps of `berth run` up to a running container. A run that fails on the way takes back what it has made.
 import { randomBytes, randomUUID } from "node:crypto";
+import { AgentError } from "../base/errors.ts";
 import {
   CreateContainerRequest,
   ImageServiceService as Images,
@@ -16,7 +17,7 @@ import { listAll, type PodEntry } from "./inventory.ts";
 import { message } from "./message.ts";
 import { removePod } from "./remove-pod.ts";
 import { containerConfig, podConfig } from "./run-config.ts";
-import { defaultName, parseName, type RunOptions } from "./run-options.ts";
+import { defaultName, parseName, type PullPolicy, type RunOptions } from "./run-options.ts";
 import { nextAttempt, podToJoin } from "./run-target.ts";
 import type { Session } from "./session.ts";
 
@@ -44,7 +45,7 @@ export async function startContainer(
   const joined = podToJoin(options, pods);
   const podName = joined?.name ?? newPodName(options, name);
   const attempt = joined === undefined ? 0 : nextAttempt(name, joined, containers);
-  const imageId = await ensureImage(session, image, interrupted);
+  const imageId = await ensureImage(session, image, options.pull ?? "missing", interrupted);
   interrupted.throwIfAborted();
   const pod = joined ?? (await makePod(node, options, podName));
   let remove = joined === undefined ? () => removePod(node, pod) : async () => {};
@@ -62,10 +63,13 @@ export async function startContainer(
   }
 }
 
-async function ensureImage(session: Session, reference: string, interrupted: AbortSignal): Promise<string> {
+async function ensureImage(session: Session, reference: string, policy: PullPolicy, interrupted: AbortSignal): Promise<string> {
   const image = message(ImageSpec, { image: reference });
-  const found = await session.node.ask(Images.imageStatus, message(ImageStatusRequest, { image }), interrupted);
-  if (found.image !== undefined) return found.image.id;
+  if (policy !== "always") {
+    const found = await session.node.ask(Images.imageStatus, message(ImageStatusRequest, { image }), interrupted);
+    if (found.image !== undefined) return found.image.id;
+    if (policy === "never") throw new AgentError("not-found", `run ${reference}: the image is not on this node, and is not to be pulled`);
+  }
   await session.print(`berth: pulls ${reference}\n`, "stderr");
   const { imageRef } = await session.node.ask(Images.pullImage, message(PullImageRequest, { image }), interrupted);
   return imageRef;

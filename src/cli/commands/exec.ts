@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { ExecSyncRequest, RuntimeServiceService as Runtime } from "../../generated/cri/runtime/v1/api.ts";
-import { UsageError } from "../failure.ts";
+import { codeOfUnstarted, UsageError } from "../failure.ts";
 import { findContainer } from "../find.ts";
 import { listAll } from "../inventory.ts";
 import { message } from "../message.ts";
@@ -38,11 +38,16 @@ export function addExec(program: Command, session: Session): Command {
 
 async function exec(session: Session, text: string, cmd: string[], options: ExecOptions): Promise<void> {
   if (options.tty || options.interactive) throw new UsageError("a terminal and standard input are not offered yet; leave -t and -i out");
-  const { pods, containers } = await listAll(session.node);
-  const { id } = findContainer(text, containers, pods);
-  const request = message(ExecSyncRequest, { containerId: id, cmd, timeout: BigInt(options.timeout ?? 0) });
-  const { stdout, stderr, exitCode } = await session.node.ask(Runtime.execSync, request);
-  await session.print(stdout);
-  await session.print(stderr, "stderr");
-  session.exitCode = exitCode;
+  try {
+    const { pods, containers } = await listAll(session.node);
+    const { id } = findContainer(text, containers, pods);
+    const request = message(ExecSyncRequest, { containerId: id, cmd, timeout: BigInt(options.timeout ?? 0) });
+    const { stdout, stderr, exitCode } = await session.node.ask(Runtime.execSync, request);
+    await session.print(stdout);
+    await session.print(stderr, "stderr");
+    session.exitCode = exitCode;
+  } catch (failure) {
+    await session.fail(failure);
+    session.exitCode = codeOfUnstarted(failure);
+  }
 }

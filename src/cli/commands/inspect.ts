@@ -17,13 +17,19 @@ import { message } from "../message.ts";
 import { examples } from "../options.ts";
 import type { Session } from "../session.ts";
 
+interface InspectOptions {
+  readonly type?: ObjectType;
+  readonly output: "json" | "yaml";
+}
+
 export function addInspect(program: Command, session: Session): Command {
   const command = program
     .command("inspect")
-    .description("print all that the node says of pods, containers or images, as a JSON array")
+    .description("print all that the node says of pods, containers or images, as an array")
     .argument("<pod|container|image...>", "looked for among all of them")
     .addOption(new Option("--type <type>", "look among these only").choices(OBJECT_TYPES))
-    .action((names: string[], { type }: { readonly type?: ObjectType }) => inspect(session, names, type));
+    .addOption(new Option("-o, --output <format>", "how to print").choices(["json", "yaml"]).default("json"))
+    .action((names: string[], options: InspectOptions) => inspect(session, names, options));
   return examples(
     command,
     "berth inspect shop",
@@ -32,7 +38,7 @@ export function addInspect(program: Command, session: Session): Command {
   );
 }
 
-async function inspect(session: Session, names: readonly string[], type: ObjectType | undefined): Promise<void> {
+async function inspect(session: Session, names: readonly string[], { type, output }: InspectOptions): Promise<void> {
   const { node } = session;
   const [lists, images] = await Promise.all([listAll(node), imageNames(node, names)]);
   const objects = [];
@@ -43,7 +49,7 @@ async function inspect(session: Session, names: readonly string[], type: ObjectT
       await session.fail(failure);
     }
   }
-  await session.print(formatInspections(objects));
+  await session.print(formatInspections(objects, output));
 }
 
 async function ask(node: NodeClient, { type, id }: FoundObject): Promise<ReturnType<typeof inspectPod>> {

@@ -5,7 +5,7 @@ import { findEither } from "../find.ts";
 import { listAll } from "../inventory.ts";
 import { examples, type FormatOptions, formatOption } from "../options.ts";
 import type { Session } from "../session.ts";
-import { formatJson } from "../table.ts";
+import { formatData } from "../table.ts";
 
 export function addWhy(program: Command, session: Session): Command {
   const command = program
@@ -19,7 +19,7 @@ export function addWhy(program: Command, session: Session): Command {
 
 async function explain(session: Session, name: string, { output }: FormatOptions): Promise<void> {
   const answer = await session.node.ask(Berth.why, { object: await idOf(session, name) });
-  await session.print(output === "table" ? `${answer.line}\n` : formatJson([answer]));
+  await session.print(output === "table" ? `${answer.line}\n` : formatData([answer], output));
 }
 
 /** What is not listed may be under way, and the node knows it by its name. */

@@ -63,7 +63,7 @@ test("a terminal is not offered, and bad usage ends with 2 in one line", async (
     ["events", "--since", ""],
     ["logs", "--since", "yesterday", "web"],
     ["stats", "--once", "-w"],
-    ["completion", "fish"],
+    ["completion", "tcsh"],
     ["save"],
     ["save", "--format", "zip", "x"],
     ["tag", "x"],

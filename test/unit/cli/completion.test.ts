@@ -59,8 +59,18 @@ test("commands are completed, and the hidden one is not offered", async (t) => {
 
 test("options are completed, and what they may be", async (t) => {
   const { complete } = await bash(t);
-  t.deepEqual(await complete("berth ps --"), ["--all", "--output", "--help"]);
-  t.deepEqual(await complete("berth ps -o "), ["table", "json"]);
+  t.deepEqual(await complete("berth ps --"), [
+    "--pod",
+    "--all",
+    "--state",
+    "--label",
+    "--last",
+    "--quiet",
+    "--no-trunc",
+    "--output",
+    "--help",
+  ]);
+  t.deepEqual(await complete("berth ps -o "), ["table", "json", "yaml"]);
   t.deepEqual(await complete("berth ps --output j"), ["json"]);
   t.deepEqual(await complete("berth run --network n"), ["none"]);
   t.deepEqual(await complete("berth run --pod sh"), ["shop", "shed"]);
@@ -95,13 +105,15 @@ test("what belongs to a command in a container is left alone", async (t) => {
   t.true((await complete("berth run --")).includes("--memory"));
 });
 
-test("each command and each of its options is in the scripts of both shells", async (t) => {
+test("each command and each of its options is in the scripts of all shells", async (t) => {
   const node = await FakeNode.start(t);
   const specs = completionSpecs(buildProgram(new Session({} as World)));
   t.true(specs.length > 18);
-  for (const shell of ["bash", "zsh"]) {
+  for (const shell of ["bash", "zsh", "fish"]) {
     const { stdout } = await node.berth(["completion", shell]);
-    for (const { name, flags } of specs) for (const word of [name, ...flags]) t.true(stdout.includes(word), `${shell}: ${name} ${word}`);
+    const written = (word: string): string => (shell === "fish" ? word.replace(/^--/, "-l ").replace(/^-(\w)$/, "-s $1") : word);
+    for (const { name, flags } of specs)
+      for (const word of [name, ...flags]) t.true(stdout.includes(written(word)), `${shell}: ${name} ${word}`);
   }
   t.regex((await node.berth(["completion", "zsh"])).stdout, /^#compdef berth\n/);
   t.deepEqual(node.calls, [], "and no node is asked for it");

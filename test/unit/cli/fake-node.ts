@@ -12,6 +12,7 @@ import { message } from "../../../src/cli/message.ts";
 import { type AuditDifference, BerthService, type EventsResponse } from "../../../src/generated/berth/v1/berth.ts";
 import {
   Container,
+  type ContainerConfig,
   ContainerState,
   ImageServiceService,
   PodSandbox,
@@ -45,6 +46,8 @@ const absent = (what: string) => ({ code: status.NOT_FOUND, details: `find ${wha
 export class FakeNode {
   /** "StopContainer c1… 10", in the order they came */
   readonly calls: string[] = [];
+  /** What containers were asked for with. */
+  readonly created: ContainerConfig[] = [];
   readonly pods = new Map<string, PodSandbox & { logDirectory: string }>();
   readonly containers = new Map<string, HeldContainer>();
   readonly images = new Set<string>();

@@ -35,6 +35,7 @@ export function runtimeService(node: FakeNode): RuntimeServiceServer {
       return { podSandboxId: node.addPod(metadata?.name ?? "", { metadata, annotations }, logDirectory) };
     }),
     createContainer: node.answer("CreateContainer", ({ podSandboxId, config }) => {
+      if (config !== undefined) node.created.push(config);
       const logPath = join(node.pods.get(podSandboxId)?.logDirectory ?? "", config?.logPath ?? "");
       const fields = { metadata: config?.metadata, state: ContainerState.CONTAINER_CREATED, logPath };
       return { containerId: node.addContainer(podSandboxId, "", fields) };

@@ -9,7 +9,16 @@ import { FakeNode } from "./fake-node.ts";
 const RUNNING = ContainerState.CONTAINER_RUNNING;
 const EXITED = ContainerState.CONTAINER_EXITED;
 
-const pod = (name: string, ready: boolean) => ({ id: name, name, namespace: "", uid: "", ready, createdAtNanos: 1n, annotations: {} });
+const pod = (name: string, ready: boolean) => ({
+  id: name,
+  name,
+  namespace: "",
+  uid: "",
+  ready,
+  createdAtNanos: 1n,
+  annotations: {},
+  labels: {},
+});
 const container = (podId: string, name: string, state: ContainerState, imageId = "") => ({
   id: name,
   podId,
@@ -19,6 +28,7 @@ const container = (podId: string, name: string, state: ContainerState, imageId =
   image: "",
   imageId,
   createdAtNanos: 1n,
+  labels: {},
 });
 const image = (id: string, fields: Partial<Image> = {}) => message(Image, { id, repoTags: [`${id}:1`], ...fields });
 

@@ -70,6 +70,7 @@ test("many users of an image are told by the first and their number", (t) => {
     image: "",
     imageId: "i",
     createdAtNanos: 1n,
+    labels: {},
   }));
   t.is(imageUsers("i", pods, containers), "containers shop/w0, shop/w1, shop/w2, shop/w3, shop/w4 and 2 more");
   t.is(imageUsers("i", pods, containers.slice(0, 1)), "container shop/w0");

@@ -1,9 +1,15 @@
 import test from "ava";
-import { ContainerState, NamespaceMode } from "../../../src/generated/cri/runtime/v1/api.ts";
+import {
+  ContainerState,
+  MountPropagation,
+  NamespaceMode,
+  Protocol,
+  SecurityProfile_ProfileType as ProfileType,
+} from "../../../src/generated/cri/runtime/v1/api.ts";
 import type { ContainerEntry, PodEntry } from "../../../src/cli/inventory.ts";
 import { ownLogFolder } from "../../../src/cli/log-folder.ts";
 import { containerConfig, podConfig } from "../../../src/cli/run-config.ts";
-import { defaultName, parseCpus, parseName, parsePair, parseUser, parseVolume, type RunOptions } from "../../../src/cli/run-options.ts";
+import { defaultName, parseCpus, parseName, parsePair, parseUser, type RunOptions } from "../../../src/cli/run-options.ts";
 import { nextAttempt, podToJoin } from "../../../src/cli/run-target.ts";
 
 const OPTIONS: RunOptions = { logRoot: "/var/log/pods" };
@@ -51,7 +57,7 @@ test("CPU shares stay within what the kernel takes", (t) => {
 test("variables, mounts, user and folder are passed on", (t) => {
   const config = container({
     env: [["A", "1=2"]],
-    volume: [{ hostPath: "/data", containerPath: "/srv", readonly: true }],
+    volume: [{ hostPath: "/data", containerPath: "/srv", readonly: true, propagation: "private" }],
     user: { user: 1000n, group: 50n },
     workdir: "/srv",
     label: [["tier", "front"]],
@@ -81,8 +87,6 @@ test("a container is named after its image", (t) => {
 test("values of options are read, or refused with what they should be", (t) => {
   t.deepEqual(parsePair("K=a=b"), ["K", "a=b"]);
   t.deepEqual(parsePair("K="), ["K", ""]);
-  t.deepEqual(parseVolume("/a:/b"), { hostPath: "/a", containerPath: "/b", readonly: false });
-  t.deepEqual(parseVolume("/a:/b:ro"), { hostPath: "/a", containerPath: "/b", readonly: true });
   t.is(parseCpus("0.5"), 0.5);
   t.is(parseCpus(".25"), 0.25);
   t.deepEqual(parseUser("app:50"), { user: "app", group: 50n });
@@ -90,9 +94,6 @@ test("values of options are read, or refused with what they should be", (t) => {
   const refused = [
     () => parsePair("K"),
     () => parsePair("=v"),
-    () => parseVolume("a:/b"),
-    () => parseVolume("/a"),
-    () => parseVolume("/a:/b:rx"),
     () => parseCpus("0"),
     () => parseCpus("."),
     () => parseCpus("1e3"),
@@ -105,7 +106,7 @@ test("values of options are read, or refused with what they should be", (t) => {
 });
 
 function entry(id: string, name: string, ready = true): PodEntry {
-  return { id: id.padEnd(64, "0"), name, namespace: "default", uid: "u", ready, createdAtNanos: 1n, annotations: {} };
+  return { id: id.padEnd(64, "0"), name, namespace: "default", uid: "u", ready, createdAtNanos: 1n, annotations: {}, labels: {} };
 }
 
 test("a pod is joined when it is named and ready", (t) => {
@@ -125,7 +126,7 @@ test("a pod that is joined has its network already", (t) => {
 test("a container made anew is the next attempt, and one that runs is not made again", (t) => {
   const shop = entry("aa", "shop");
   const made = (attempt: number, state: ContainerState): ContainerEntry => {
-    return { id: `c${attempt}`, podId: shop.id, name: "web", attempt, state, image: "", imageId: "", createdAtNanos: 1n };
+    return { id: `c${attempt}`, podId: shop.id, name: "web", attempt, state, image: "", imageId: "", createdAtNanos: 1n, labels: {} };
   };
   const exited = [made(0, ContainerState.CONTAINER_EXITED), made(3, ContainerState.CONTAINER_EXITED)];
   t.is(nextAttempt("web", shop, exited), 4);
@@ -148,3 +149,65 @@ test("only the pod's own log folder is its to remove", (t) => {
   t.is(ownLogFolder({ ...madeByRun(own), annotations: { "berth.io/log-directory": own } }), undefined);
   t.is(ownLogFolder({ ...madeByRun("/logs/default_shop_"), uid: "" }), undefined);
 });
+
+test("what a pod is made with goes to the pod, and a port, name servers and sysctls are as they were given", (t) => {
+  const config = pod({
+    hostname: "front",
+    publish: [{ hostIp: "127.0.0.1", hostPort: 8080, containerPort: 80, protocol: "udp" }],
+    dns: ["10.0.0.1"],
+    sysctl: [["net.core.somaxconn", "512"]],
+    privileged: true,
+  });
+  t.like(config, { hostname: "front", dnsConfig: { servers: ["10.0.0.1"], searches: [] } });
+  t.like(config.portMappings[0], { hostIp: "127.0.0.1", hostPort: 8080, containerPort: 80, protocol: Protocol.UDP });
+  t.like(config.linux, { sysctls: { "net.core.somaxconn": "512" }, securityContext: { privileged: true } });
+  t.is(pod().dnsConfig, undefined);
+  t.is(pod({ network: "closed" }).annotations["berth.io/network"], "none");
+});
+
+test("a container has the default system call filter, and is confined unless it asks not to be", (t) => {
+  const security = (options: Partial<RunOptions>) => container(options).linux?.securityContext;
+  t.like(security({}), {
+    privileged: false,
+    readonlyRootfs: false,
+    noNewPrivs: false,
+    seccomp: { profileType: ProfileType.RuntimeDefault },
+  });
+  t.true(security({})?.maskedPaths.includes("/proc/kcore"));
+  t.like(security({ seccomp: "unconfined" }), { seccomp: { profileType: ProfileType.Unconfined } });
+  t.like(security({ seccomp: "/p.json" }), { seccomp: { profileType: ProfileType.Localhost, localhostRef: "/p.json" } });
+  t.like(security({ privileged: true }), { privileged: true, maskedPaths: [], seccomp: { profileType: ProfileType.Unconfined } });
+  t.like(security({ readOnly: true, newPrivileges: false, capAdd: ["NET_ADMIN"], capDrop: ["ALL"] }), {
+    readonlyRootfs: true,
+    noNewPrivs: true,
+    capabilities: { addCapabilities: ["NET_ADMIN"], dropCapabilities: ["ALL"] },
+  });
+});
+
+test("an entrypoint takes the place of the image's, and mounts of both forms come together", (t) => {
+  const volume = { hostPath: "/a", containerPath: "/b", readonly: false, propagation: "rslave" } as const;
+  const config = container({
+    entrypoint: "/bin/sh",
+    volume: [volume],
+    mount: [{ ...volume, propagation: "rshared" }],
+    device: [{ hostPath: "/dev/fuse", containerPath: "/dev/fuse", permissions: "rw" }],
+  });
+  t.deepEqual([config.command, config.args], [["/bin/sh"], ["serve", "--all"]]);
+  t.deepEqual(
+    config.mounts.map(({ propagation }) => propagation),
+    [MountPropagation.PROPAGATION_HOST_TO_CONTAINER, MountPropagation.PROPAGATION_BIDIRECTIONAL],
+  );
+  t.like(config.devices[0], { hostPath: "/dev/fuse", permissions: "rw" });
+});
+
+for (const [option, value] of [
+  ["publish", [{ hostIp: "", hostPort: 1, containerPort: 1, protocol: "tcp" }]],
+  ["dnsSearch", ["example"]],
+  ["hostname", "x"],
+  ["sysctl", [["a", "b"]]],
+] as const) {
+  test(`a pod that is joined takes no ${option}`, (t) => {
+    const options = { pod: "shop", [option]: value };
+    t.throws(() => podToJoin(options, [entry("aa", "shop")]), { name: "UsageError", message: /leave --/ });
+  });
+}

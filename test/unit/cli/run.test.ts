@@ -1,4 +1,4 @@
-import { readdir } from "node:fs/promises";
+import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import test, { type ExecutionContext } from "ava";
@@ -49,7 +49,7 @@ test("a second run joins the pod that the first has made, and --rm leaves that p
 test("a run that fails leaves nothing behind", async (t) => {
   const node = await nodeWithImage(t);
   node.failures.set("StartContainer", { code: status.INTERNAL, details: "start container: no such program" });
-  t.deepEqual(await run(node, IMAGE, "nope"), { code: 1, stdout: "", stderr: "berth: start container: no such program\n" });
+  t.deepEqual(await run(node, IMAGE, "nope"), { code: 125, stdout: "", stderr: "berth: start container: no such program\n" });
   t.is(node.pods.size, 0);
 });
 
@@ -57,7 +57,7 @@ test("a run that fails in a pod that was there leaves the pod", async (t) => {
   const node = await nodeWithImage(t);
   node.addPod("shop");
   node.failures.set("StartContainer", { code: status.INTERNAL, details: "start container: no such program" });
-  t.is((await run(node, "--pod", "shop", IMAGE)).code, 1);
+  t.is((await run(node, "--pod", "shop", IMAGE)).code, 125);
   t.is(node.pods.size, 1);
   t.is(node.containers.size, 0);
 });
@@ -100,4 +100,35 @@ test("options after the image belong to the command", async (t) => {
   const node = await nodeWithImage(t);
   t.is((await run(node, IMAGE, "-d", "--name", "x")).code, 0);
   t.is([...node.containers.values()][0]?.metadata?.name, "web");
+});
+
+for (const [details, code] of [
+  ["start container c1: oci create: executable file `/nope` not found in $PATH: No such file or directory", 127],
+  ['exec in container c1: exec: "nope": executable file not found in $PATH', 127],
+  ["start container c1: oci create: open executable: Permission denied", 126],
+  ["start container c1: oci create: exec format error", 126],
+  ["create container: no such capability", 125],
+] as const) {
+  test(`what did not run ends with ${code}: ${details}`, async (t) => {
+    const node = await nodeWithImage(t);
+    node.failures.set("StartContainer", { code: status.INVALID_ARGUMENT, details });
+    t.like(await run(node, IMAGE), { code, stderr: `berth: ${details}\n` });
+  });
+}
+
+test("variables of a file come before those of the command line, and --pull says when an image is fetched", async (t) => {
+  const node = await nodeWithImage(t);
+  const file = join(node.folder, "env");
+  await writeFile(file, "A=file\nB=file\n");
+  await run(node, "-d", "--env-file", file, "-e", "B=line", "--pull", "never", IMAGE);
+  const [config] = node.created;
+  t.deepEqual(
+    config?.envs.map(({ key, value }) => `${key}=${Buffer.from(value).toString()}`),
+    ["A=file", "B=file", "B=line"],
+  );
+  t.false(node.calls.includes("PullImage"));
+  await run(node, "-d", "--pull", "always", IMAGE);
+  t.true(node.calls.includes("PullImage"));
+  const refused = await run(node, "--pull", "never", "other.example/app");
+  t.like(refused, { code: 125, stderr: "berth: run other.example/app: the image is not on this node, and is not to be pulled\n" });
 });

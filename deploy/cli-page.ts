@@ -1,0 +1,18 @@
+// Writes docs/cli.md, the page of all commands of berth. usage: node deploy/cli-page.ts FILE
+import { writeFile } from "node:fs/promises";
+import { buildProgram } from "../src/cli/program.ts";
+import { cliPage } from "../src/cli/reference-page.ts";
+import { Session } from "../src/cli/session.ts";
+
+const [file] = process.argv.slice(2);
+if (file === undefined) throw new Error("name the file to write");
+const world = {
+  version: "",
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  nowMs: () => Date.now(),
+  sleep: () => Promise.resolve(),
+  onSignal: () => () => {},
+};
+await writeFile(file, cliPage(buildProgram(new Session(world))));
