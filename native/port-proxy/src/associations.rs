@@ -3,7 +3,7 @@
 
 use std::{
     collections::HashMap,
-    net::SocketAddrV4,
+    net::SocketAddr,
     time::{Duration, Instant},
 };
 
@@ -11,7 +11,7 @@ use std::{
 pub const IDLE: Duration = Duration::from_secs(60);
 
 /// A client of one of the ports.
-pub type Client = (usize, SocketAddrV4);
+pub type Client = (u64, SocketAddr);
 
 struct Association<S> {
     client: Client,
@@ -96,7 +96,7 @@ mod tests {
     use std::net::Ipv4Addr;
 
     fn client(port: u16) -> Client {
-        (0, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+        (0, SocketAddr::from((Ipv4Addr::LOCALHOST, port)))
     }
 
     fn later(from: Instant, seconds: u64) -> Instant {

@@ -10,7 +10,7 @@ use rustix::{
         sockopt::{set_socket_linger, set_tcp_nodelay, socket_error},
     },
 };
-use std::{net::SocketAddrV4, os::fd::OwnedFd, time::Duration};
+use std::{net::SocketAddr, os::fd::OwnedFd, time::Duration};
 
 /// So many reads at a time, and then it is another connection's turn.
 const ROUNDS: usize = 16;
@@ -35,9 +35,10 @@ struct Pipe {
 }
 
 impl Connection {
-    pub fn open(client: OwnedFd, target: SocketAddrV4) -> Result<Self, Errno> {
+    pub fn open(client: OwnedFd, target: SocketAddr) -> Result<Self, Errno> {
         let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
-        let pod = socket_with(AddressFamily::INET, SocketType::STREAM, flags, Some(ipproto::TCP))?;
+        let family = if target.is_ipv6() { AddressFamily::INET6 } else { AddressFamily::INET };
+        let pod = socket_with(family, SocketType::STREAM, flags, Some(ipproto::TCP))?;
         for side in [&client, &pod] {
             // What comes in small pieces goes on in small pieces.
             set_tcp_nodelay(side, true)?;

@@ -6,10 +6,13 @@
 
 mod associations;
 mod connection;
+mod datagrams;
 mod error;
+mod listeners;
 mod proxy;
 mod setup;
 mod target;
+mod watch;
 
 use std::process::ExitCode;
 

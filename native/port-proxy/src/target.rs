@@ -1,7 +1,7 @@
 //! Where the traffic of one socket goes.
 
 use crate::error::ProxyError;
-use std::net::SocketAddrV4;
+use std::net::SocketAddr;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Protocol {
@@ -12,7 +12,7 @@ pub enum Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     pub protocol: Protocol,
-    pub pod: SocketAddrV4,
+    pub pod: SocketAddr,
 }
 
 /// "tcp:127.0.0.1:8080=10.88.0.5:80". The part before "=" is for people who look at the process; the socket has it already.
@@ -36,8 +36,10 @@ mod tests {
     fn an_argument_names_protocol_and_target() {
         let target = parse("udp:127.0.0.1:53=10.88.0.5:5353").expect("target");
         assert_eq!(target, Target { protocol: Protocol::Udp, pod: "10.88.0.5:5353".parse().expect("address") });
+        let target = parse("tcp:[::1]:80=[fd00::5]:8080").expect("target");
+        assert_eq!(target, Target { protocol: Protocol::Tcp, pod: "[fd00::5]:8080".parse().expect("address") });
         for bad in
-            ["", "tcp", "sctp:127.0.0.1:1=10.0.0.1:1", "tcp:127.0.0.1:80", "tcp:127.0.0.1:80=10.0.0.1", "tcp:=[::1]:1"]
+            ["", "tcp", "sctp:127.0.0.1:1=10.0.0.1:1", "tcp:127.0.0.1:80", "tcp:127.0.0.1:80=10.0.0.1", "tcp:=[::1]"]
         {
             assert!(parse(bad).is_err(), "{bad:?}");
         }
