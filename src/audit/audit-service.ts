@@ -116,7 +116,7 @@ export class AuditService {
 
   /** What is idle, before and after the look. @param held pod that the caller holds himself */
   async #compare(held = ""): Promise<{ differences: Difference[]; truncated: boolean }> {
-    const { helper, inHand, sandboxes, containers } = this.#options;
+    const { helper, inHand, sandboxes, containers, network } = this.#options;
     const [before, places] = [this.#records(), this.#places()];
     const busy = new Set(
       [...before.sandboxes.filter(({ id }) => sandboxes.isBusy(id)), ...before.containers.filter(({ id }) => containers.isBusy(id))].map(
@@ -124,7 +124,7 @@ export class AuditService {
       ),
     );
     busy.delete(held);
-    const seen = await look(helper, before, places);
+    const seen = await look(helper, network, before, places);
     const found = { ...seen, temporary: seen.temporary.filter((path) => !inHand.has(path)) };
     // Records of after the look: what has come meanwhile has a record by now.
     const all = compare(this.#records(), found, places);

@@ -1,15 +1,25 @@
 // Links, addresses and host ports of pods.
 import type { HostPort } from "../generated/berth/native/helper.ts";
 import { PortProtocol } from "../generated/berth/native/helper.ts";
-import { toHelper } from "../network/host-ports.ts";
-import type { EndpointRecord } from "../network/records.ts";
+import { addressesOf, type EndpointRecord, portsOf } from "../network/records.ts";
 import type { Difference } from "./difference.ts";
 import type { Found } from "./look.ts";
 import type { Places, Records } from "./records.ts";
 
 export function compareNetwork(records: Records, found: Found, places: Places): Difference[] {
-  return [...compareLinks(records, found, places), ...compareAddresses(records), ...comparePorts(records, found, places)];
+  return [
+    ...compareMade(found),
+    ...compareLinks(records, found, places),
+    ...compareAddresses(records),
+    ...comparePorts(records, found, places),
+  ];
 }
+
+/** What the pods have in common: the bridge, with the pods that are to be on it, the rules and the kernel's settings. */
+const compareMade = ({ network }: Found): Difference[] =>
+  network.map(({ object, problem }) => {
+    return { class: "network", object, sandboxId: "", containerId: "", problem, mend: { step: "make-network" } };
+  });
 
 function compareLinks({ sandboxes, endpoints }: Records, { links, truncated }: Found, { linkAlias }: Places): Difference[] {
   const known = new Set(endpoints.map(({ hostInterface }) => hostInterface));
@@ -47,18 +57,21 @@ function compareAddresses({ sandboxes, endpoints }: Records): Difference[] {
   const pods = new Set<string>(sandboxes.filter(({ state }) => state !== "notready").map(({ id }) => id));
   return endpoints
     .filter(({ id }) => !pods.has(id))
-    .map(({ id, address }) => {
+    .map((endpoint) => {
+      const object = addressesOf(endpoint)
+        .map(({ address }) => address)
+        .join(", ");
       const problem = "it is held by a pod that is not there";
-      return { class: "address", object: address, sandboxId: id, containerId: "", problem, mend: { step: "release-address" } };
+      return { class: "address", object, sandboxId: endpoint.id, containerId: "", problem, mend: { step: "release-address" } };
     });
 }
 
-function comparePorts({ endpoints }: Records, { hasNftTable, hostPorts }: Found, { hasNetwork, nftTable }: Places): Difference[] {
-  if (!hasNetwork) return [];
+function comparePorts({ endpoints }: Records, { hasNftTable, hostPorts }: Found, { hasNetwork }: Places): Difference[] {
+  // A table that is not there is told as such.
+  if (!hasNetwork || !hasNftTable) return [];
   const difference = (object: string, sandboxId: string, problem: string): Difference => {
     return { class: "host port", object, sandboxId, containerId: "", problem, mend: { step: "make-network" } };
   };
-  if (!hasNftTable) return [difference(`nftables table ${nftTable}`, "", "it is not there")];
   const wanted = new Map(endpoints.flatMap((endpoint) => forwarded(endpoint).map((port) => [portText(port), endpoint.id])));
   const there = new Set(hostPorts.map(portText));
   return [
@@ -68,8 +81,8 @@ function comparePorts({ endpoints }: Records, { hasNftTable, hostPorts }: Found,
 }
 
 /** Those of loopback addresses are the port proxy's alone. */
-const forwarded = ({ hostPorts = [], address }: EndpointRecord): HostPort[] =>
-  toHelper(hostPorts, address).filter(({ hostIp }) => !hostIp.startsWith("127."));
+const forwarded = (endpoint: EndpointRecord): HostPort[] =>
+  portsOf(endpoint).filter(({ hostIp }) => !hostIp.startsWith("127.") && hostIp !== "::1");
 
 const NAMES: ReadonlyMap<PortProtocol, string> = new Map([
   [PortProtocol.PORT_PROTOCOL_TCP, "tcp"],
@@ -78,4 +91,6 @@ const NAMES: ReadonlyMap<PortProtocol, string> = new Map([
 ]);
 
 const portText = ({ protocol, hostIp, hostPort, podAddress, podPort }: HostPort): string =>
-  `${NAMES.get(protocol) ?? "?"} ${hostIp === "" || hostIp === "0.0.0.0" ? "*" : hostIp}:${hostPort} → ${podAddress}:${podPort}`;
+  `${NAMES.get(protocol) ?? "?"} ${inBrackets(hostIp)}:${hostPort} → ${inBrackets(podAddress)}:${podPort}`;
+
+const inBrackets = (address: string): string => (address.includes(":") ? `[${address}]` : address);

@@ -8,6 +8,7 @@ export type ObjectClass =
   | "port proxy"
   | "mount"
   | "cgroup"
+  | "network"
   | "link"
   | "address"
   | "host port"

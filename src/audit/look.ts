@@ -1,8 +1,9 @@
 // What exists of this node: kernel objects by one question to the helper, folders and files by a look at them. No file is read.
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { ListObjectsResult } from "../generated/berth/native/helper.ts";
+import type { ListObjectsResult, NetworkDifference } from "../generated/berth/native/helper.ts";
 import type { Helper } from "../native-client/helper.ts";
+import type { NetworkService } from "../network/network-service.ts";
 import { isAlive } from "../sandbox/shims.ts";
 import type { Places, Records } from "./records.ts";
 
@@ -23,6 +24,8 @@ export interface Found extends ListObjectsResult {
   readonly blobs: readonly FoundFile[];
   /** Whole paths of what calls under way have made for themselves, and of what such calls have left. */
   readonly temporary: readonly string[];
+  /** What the pods' network is without. */
+  readonly network: readonly NetworkDifference[];
   /** Pids of processes on record that are there, whatever their name says. */
   readonly alive: ReadonlySet<number>;
 }
@@ -30,7 +33,7 @@ export interface Found extends ListObjectsResult {
 // Files are asked for their size so many at a time.
 const AT_ONCE = 64;
 
-export async function look(helper: Helper, records: Records, places: Places): Promise<Found> {
+export async function look(helper: Helper, network: NetworkService, records: Records, places: Places): Promise<Found> {
   const { state, root } = places;
   const elsewhere = records.sandboxes.filter(({ cgroupPath }) => !cgroupPath.startsWith(`${places.cgroupParent}/`));
   const objects = await helper.listObjects({
@@ -56,6 +59,7 @@ export async function look(helper: Helper, records: Records, places: Places): Pr
     layerFolders: await names(join(root, "snapshots")),
     blobs: await filesOf(join(root, "content", "blobs", "sha256")),
     temporary: temporary.flat(),
+    network: await network.differences(),
     alive: await aliveOf(records),
   };
 }

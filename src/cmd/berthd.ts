@@ -72,7 +72,8 @@ async function startNode(config: Config, log: Log): Promise<Node> {
   const shared = { store, helper: client, log, clock, events, inHand, activities };
   const ownsCgroupParent = config.cgroupParent === "";
   const cgroupParent = ownsCgroupParent ? `/berth-${instanceId}` : config.cgroupParent;
-  const network = new NetworkService({ ...shared, instanceId, bridge: config.bridge, podSubnet: config.podSubnet, mtu: config.networkMtu });
+  const { bridge, podSubnet, networkMtu: mtu } = config;
+  const network = new NetworkService({ ...shared, instanceId, bootId: bootId(), bridge, podSubnet, mtu });
   started.defer(() => network.removeUnused().catch((failure: unknown) => log.warn({ err: messageOf(failure) }, "the pod network stays")));
   const images = await ImageService.open({ ...shared, root: config.root, registryConfigDir: config.registryConfigDir });
   const sandboxes = new SandboxService({

@@ -61,6 +61,13 @@ const whole =
     return number;
   };
 
+// RFC 791: every link of IPv4 carries as much.
+const LEAST_MTU = 68;
+
+function mtu(value: string): number {
+  return value === "0" ? 0 : whole(LEAST_MTU, 65_535)(value);
+}
+
 function mode(value: string): number {
   if (!/^0?[0-7]{3}$/.test(value))
     throw new AgentError("invalid-argument", `${JSON.stringify(value)} is no file mode of three octal digits`);
@@ -117,8 +124,8 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
   podSubnet: {
     name: "pod-subnet",
     default: "10.88.0.0/16",
-    unit: "IPv4 subnet",
-    doc: "Addresses of pods. The first is the bridge's own.",
+    unit: "subnet, or two",
+    doc: "Addresses of pods. The first is the bridge's own. One of each family, with a comma between them, gives pods both.",
     read: text,
   },
   bridge: { name: "bridge", default: "berth0", unit: "interface name", doc: "The bridge that pods are on.", read: interfaceName },
@@ -126,8 +133,8 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     name: "network-mtu",
     default: "0",
     unit: "bytes",
-    doc: "Largest packet of pod links. 0: the kernel's default.",
-    read: whole(0, 65_535),
+    doc: "Largest packet of the bridge and of pods' links. 0: 1500.",
+    read: mtu,
   },
   registryConfigDir: {
     name: "registry-config-dir",

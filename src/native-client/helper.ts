@@ -4,6 +4,8 @@ import { kindOf, wrap } from "../base/errors.ts";
 import {
   HelperRequest,
   HelperResponse,
+  type CheckNetwork,
+  type CheckNetworkResult,
   type DetachEndpoint,
   type EnsureNetwork,
   type EnsureNetworkResult,
@@ -50,6 +52,7 @@ const codec: Codec<Call, HelperResponse> = {
 export interface Helper {
   hello(): Promise<HelperHelloResult>;
   ensureNetwork(request: EnsureNetwork): Promise<EnsureNetworkResult>;
+  checkNetwork(request: CheckNetwork): Promise<CheckNetworkResult>;
   removeNetwork(request: RemoveNetwork): Promise<void>;
   startSandbox(request: StartSandbox): Promise<StartSandboxResult>;
   detachEndpoint(request: DetachEndpoint): Promise<void>;
@@ -86,6 +89,7 @@ export class HelperClient implements Helper {
   hello = () => this.#call({ $case: "hello", value: { protocolVersion: PROTOCOL_VERSION } }, (result) => resultOf(result, "hello"));
   startSandbox = (value: StartSandbox) => this.#call({ $case: "startSandbox", value }, (result) => resultOf(result, "startSandbox"));
   ensureNetwork = (value: EnsureNetwork) => this.#call({ $case: "ensureNetwork", value }, (result) => resultOf(result, "ensureNetwork"));
+  checkNetwork = (value: CheckNetwork) => this.#call({ $case: "checkNetwork", value }, (result) => resultOf(result, "checkNetwork"));
   removeNetwork = (value: RemoveNetwork) => this.#done({ $case: "removeNetwork", value });
   detachEndpoint = (value: DetachEndpoint) => this.#done({ $case: "detachEndpoint", value });
   updateCgroup = (value: UpdateCgroup) => this.#done({ $case: "updateCgroup", value });

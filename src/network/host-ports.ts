@@ -2,13 +2,14 @@
 // is handed out twice.
 import { AgentError } from "../base/errors.ts";
 import { type HostPort, PortProtocol } from "../generated/berth/native/helper.ts";
+import { type Family, familyOf } from "./subnet.ts";
 
 export type HostProtocol = "tcp" | "udp" | "sctp";
 
 /** A port of the node that leads to one of a pod. */
 export interface HostPortMapping {
   readonly protocol: HostProtocol;
-  /** IPv4; "" is every address of the node, with 127.0.0.1 and none of the other loopback ones */
+  /** "" is every address of the node, "0.0.0.0" and "::" those of one family; with 127.0.0.1 and ::1 and no other loopback ones */
   readonly hostIp: string;
   readonly hostPort: number;
   readonly podPort: number;
@@ -20,10 +21,22 @@ const PROTOCOL: Readonly<Record<HostProtocol, PortProtocol>> = {
   sctp: PortProtocol.PORT_PROTOCOL_SCTP,
 };
 
-export const toHelper = (mappings: readonly HostPortMapping[], podAddress: string): HostPort[] =>
-  mappings.map(({ protocol, hostIp, hostPort, podPort }) => ({ protocol: PROTOCOL[protocol], hostIp, hostPort, podAddress, podPort }));
+/** A port of each family that the pod has an address of, and that the mapping is for. */
+export const toHelper = (mappings: readonly HostPortMapping[], podAddresses: readonly string[]): HostPort[] =>
+  mappings.flatMap(({ protocol, hostIp, hostPort, podPort }) =>
+    podAddresses
+      .filter((podAddress) => hostIp === "" || familyOf(hostIp) === familyOf(podAddress))
+      .map((podAddress) => {
+        return { protocol: PROTOCOL[protocol], hostIp: hostIp || EVERY[familyOf(podAddress)], hostPort, podAddress, podPort };
+      }),
+  );
 
-export const portText = ({ protocol, hostIp, hostPort }: HostPortMapping): string => `${protocol} ${hostIp || "*"}:${hostPort}`;
+const EVERY: Readonly<Record<Family, string>> = { 4: "0.0.0.0", 6: "::" };
+
+export function portText({ protocol, hostIp, hostPort }: HostPortMapping): string {
+  const address = hostIp.includes(":") ? `[${hostIp}]` : hostIp || "*";
+  return `${protocol} ${address}:${hostPort}`;
+}
 
 interface Held {
   readonly sandboxId: string;
@@ -68,7 +81,9 @@ export class HostPorts {
 const keyOf = ({ protocol, hostPort }: HostPortMapping): string => `${protocol}/${hostPort}`;
 
 /** Every address of the node is also each one of them. */
-const overlap = (one: string, other: string): boolean => one === other || one === "" || other === "";
+const overlap = (one: string, other: string): boolean => one === other || holds(one, other) || holds(other, one);
+
+const holds = (every: string, one: string): boolean => every === "" || (one !== "" && every === EVERY[familyOf(one)]);
 
 /** Whether one packet could be for both. */
 export const collide = (one: HostPortMapping, other: HostPortMapping): boolean =>

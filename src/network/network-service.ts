@@ -1,18 +1,18 @@
 // Networks, endpoints and their addresses. Invariants: a record stands before its kernel object is made and until after it
 // is gone; an address belongs to at most one endpoint.
-import { readFile } from "node:fs/promises";
-import { AgentError, during, messageOf } from "../base/errors.ts";
+import { AgentError, during, kindOf, messageOf } from "../base/errors.ts";
 import { CallsInFlight } from "../base/join-calls.ts";
 import type { Log } from "../base/log.ts";
-import type { Endpoint, HostPort } from "../generated/berth/native/helper.ts";
+import type { Endpoint, EnsureNetwork, HostPort, NetworkDifference } from "../generated/berth/native/helper.ts";
 import type { Helper } from "../native-client/helper.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Change } from "../store/change.ts";
 import type { Store } from "../store/store.ts";
-import { type HostPortMapping, HostPorts, toHelper } from "./host-ports.ts";
-import { AddressPool } from "./ipam.ts";
-import type { EndpointRecord, NetworkRecord } from "./records.ts";
-import { parseSubnet, type Subnet } from "./subnet.ts";
+import { AddressPools } from "./address-pools.ts";
+import { type HostPortMapping, HostPorts, portText } from "./host-ports.ts";
+import { IP_FORWARD, readSettings, type SettingsBefore, settingsToMake, settingsToRestore } from "./kernel-settings.ts";
+import { addressesOf, type EndpointRecord, type NetworkRecord, portsOf } from "./records.ts";
+import { familyOf, parseSubnets, type Subnet } from "./subnet.ts";
 
 export interface NetworkOptions {
   readonly store: Store;
@@ -20,8 +20,10 @@ export interface NetworkOptions {
   readonly log: Log;
   readonly instanceId: string;
   readonly bridge: string;
+  readonly bootId: string;
+  /** a subnet, or one of each family with a comma between them */
   readonly podSubnet: string;
-  readonly mtu: number; // 0: the kernel's
+  readonly mtu: number; // 0: 1500
 }
 
 export interface EndpointPlan {
@@ -33,14 +35,15 @@ export interface EndpointPlan {
 
 const DEFAULT_NETWORK = "default";
 const CONTAINER_INTERFACE = "eth0";
-const IP_FORWARD = "/proc/sys/net/ipv4/ip_forward";
+// RFC 8200, section 5: a link that carries less carries no IPv6.
+const LEAST_IPV6_MTU = 1280;
 
 export class NetworkService {
   readonly #options: NetworkOptions;
   readonly #networks: Collection<NetworkRecord>;
   readonly #endpoints: Collection<EndpointRecord>;
-  readonly #subnet: Subnet;
-  readonly #pool: AddressPool;
+  readonly #subnets: readonly Subnet[];
+  readonly #pools: AddressPools;
   readonly #hostPorts = new HostPorts();
   readonly #ensuring = new CallsInFlight<void>();
   /** Settles when the table is as it was last told to be. */
@@ -50,27 +53,25 @@ export class NetworkService {
   #ready = false;
   #warnings: readonly string[] = [];
   #problem = "the pod network has not been made yet";
+  #tableFingerprint = 0n;
 
   constructor(options: NetworkOptions) {
     this.#options = options;
     this.#networks = options.store.collection<NetworkRecord>("network");
     this.#endpoints = options.store.collection<EndpointRecord>("endpoint");
-    this.#subnet = parseSubnet(options.podSubnet);
-    const network = this.#networks.get(DEFAULT_NETWORK);
-    if (network !== undefined && network.subnet !== this.#subnet.text && this.#endpoints.size > 0) {
+    this.#subnets = parseSubnets(options.podSubnet);
+    if (options.mtu !== 0 && options.mtu < LEAST_IPV6_MTU && this.#subnets.some(({ family }) => family === 6))
       throw new AgentError(
-        "failed-precondition",
-        `open network ${DEFAULT_NETWORK}: ${this.#endpoints.size} pods still have addresses of ${network.subnet}, so pod-subnet can't become ${this.#subnet.text}`,
+        "invalid-argument",
+        `open network: an MTU of ${options.mtu} is too little for IPv6, which takes ${LEAST_IPV6_MTU}`,
       );
-    }
-    this.#pool = new AddressPool(
-      this.#subnet,
-      [...this.#endpoints.values()].map((endpoint) => endpoint.address),
-    );
+    const endpoints = [...this.#endpoints.values()];
+    this.#pools = new AddressPools(this.#subnets, endpoints);
+    this.#checkChange(endpoints);
     for (const { id, hostPorts } of this.#endpoints.values()) this.#hostPorts.hold(id, hostPorts ?? []);
   }
 
-  /** What other tables have that may drop what we forward, as it was when the network was last made. */
+  /** What others on the node have that may be in the way, as it was when the network was last made. */
   get warnings(): readonly string[] {
     return this.#warnings;
   }
@@ -85,12 +86,36 @@ export class NetworkService {
     return `berth:${this.#options.instanceId}:`;
   }
 
+  /** Pods keep their addresses, and the bridge that they are on. */
+  #checkChange(endpoints: readonly EndpointRecord[]): void {
+    const before = this.#networks.get(DEFAULT_NETWORK);
+    if (before === undefined) return;
+    const refused = (why: string): AgentError => new AgentError("failed-precondition", `open network ${DEFAULT_NETWORK}: ${why}`);
+    const strangers = endpoints.filter((endpoint) => !addressesOf(endpoint).every((address) => this.#pools.includes(address)));
+    if (strangers.length > 0)
+      throw refused(`${strangers.length} pods still have addresses of ${before.subnet}, so pod-subnet can't become ${this.#subnetText}`);
+    if (endpoints.length > 0 && before.bridge !== this.#options.bridge)
+      throw refused(`${endpoints.length} pods are still on bridge ${before.bridge}, so it can't become ${this.#options.bridge}`);
+  }
+
+  get #subnetText(): string {
+    return this.#subnets.map(({ text }) => text).join(",");
+  }
+
   /** Why pods can't have a network now; undefined when they can. */
   get problem(): string | undefined {
     return this.#ready ? undefined : this.#problem;
   }
 
-  /** Makes the network again, whatever is left of it. */
+  /** What of the network in the kernel is not as it was made, for people; nothing while it could not be made at all. `mend` mends it. */
+  async differences(): Promise<readonly NetworkDifference[]> {
+    const record = this.#networks.get(DEFAULT_NETWORK);
+    if (!this.#ready || record === undefined) return [];
+    const wanted = this.#wanted(record);
+    return (await this.#options.helper.checkNetwork({ wanted, tableFingerprint: this.#tableFingerprint })).differences;
+  }
+
+  /** Makes the network again, whatever is left of it, and puts the pods on it that are not. */
   async mend(): Promise<void> {
     this.#ready = false;
     await this.ensure();
@@ -132,25 +157,30 @@ export class NetworkService {
   }
 
   #plan(sandboxId: string, hostPorts: readonly HostPortMapping[]): EndpointPlan {
+    const families = this.#subnets.map(({ family }) => family);
+    const foreign = hostPorts.find(({ hostIp }) => hostIp !== "" && !families.includes(familyOf(hostIp)));
+    if (foreign !== undefined)
+      throw new AgentError("failed-precondition", `take host port ${portText(foreign)}: pods have addresses of ${this.#subnetText} only`);
+    const addresses = this.#pools.take();
+    const [first, ...additional] = addresses;
+    if (first === undefined) throw new AgentError("internal", "take address: the network has no subnet");
     const record: EndpointRecord = {
       id: sandboxId,
       network: DEFAULT_NETWORK,
       hostInterface: `veth${sandboxId.slice(0, 11)}`, // 15 bytes, the most that an interface name may have
-      address: this.#pool.take(),
-      prefixLength: this.#subnet.prefixLength,
-      gateway: this.#pool.gateway,
+      ...first,
+      additional,
       hostPorts,
     };
     const endpoint: Endpoint = {
       hostInterface: record.hostInterface,
       containerInterface: CONTAINER_INTERFACE,
       bridge: this.#options.bridge,
-      addressPrefix: `${record.address}/${record.prefixLength}`,
-      gateway: record.gateway,
+      addresses: addresses.map(({ address, prefixLength, gateway }) => ({ addressPrefix: `${address}/${prefixLength}`, gateway })),
       mtu: this.#options.mtu,
       alias: `${this.linkAlias}${sandboxId}`,
     };
-    return { record, change: this.#endpoints.put(record), endpoint, hostPorts: toHelper(hostPorts, record.address) };
+    return { record, change: this.#endpoints.put(record), endpoint, hostPorts: portsOf(record) };
   }
 
   /** Gives back the address of a plan whose record was never committed. */
@@ -169,7 +199,7 @@ export class NetworkService {
         await this.#options.helper.detachEndpoint({
           hostInterface: record.hostInterface,
           nftTable: this.nftTable,
-          hostPorts: toHelper(record.hostPorts ?? [], record.address),
+          hostPorts: portsOf(record),
         });
         await this.#options.store.commit(this.#endpoints.delete(sandboxId, () => this.#giveBack(record)));
       } finally {
@@ -179,41 +209,78 @@ export class NetworkService {
   }
 
   #giveBack(record: EndpointRecord): void {
-    this.#pool.giveBack(record.address);
+    this.#pools.giveBack(addressesOf(record));
     this.#hostPorts.giveBack(record.id, record.hostPorts ?? []);
   }
 
-  /** Takes the network away when no pod is on it, and puts ip_forward back. */
+  /** Takes the network away when no pod is on it, and puts the kernel's settings back. */
   async removeUnused(): Promise<void> {
     const record = this.#networks.get(DEFAULT_NETWORK);
     if (record === undefined || this.#endpoints.size > 0) return;
     this.#ready = false;
     await during(`remove network ${record.id}`, async () => {
-      await this.#options.helper.removeNetwork({ bridge: record.bridge, nftTable: record.nftTable, ipForward: record.ipForwardBefore });
+      const { bridge, nftTable } = record;
+      const settings = settingsToRestore(this.#recordedSettings(record));
+      await this.#options.helper.removeNetwork({ bridge, nftTable, bridgeAlias: this.#bridgeAlias, settings });
       await this.#options.store.commit(this.#networks.delete(record.id));
     });
   }
 
+  /** Says on the node whose the bridge is. */
+  get #bridgeAlias(): string {
+    return `berth:${this.#options.instanceId}`;
+  }
+
+  /** Those of an earlier boot went with it. */
+  #recordedSettings({ settingsBefore, ipForwardBefore, bootId }: NetworkRecord): SettingsBefore {
+    if (bootId !== undefined && bootId !== this.#options.bootId) return {};
+    return settingsBefore ?? { [IP_FORWARD]: ipForwardBefore === true ? "1" : "0" };
+  }
+
+  #wanted(record: NetworkRecord): EnsureNetwork {
+    const there = [...this.#endpoints.values()].filter(({ id }) => !this.#leaving.has(id));
+    return {
+      bridge: record.bridge,
+      bridgeAlias: this.#bridgeAlias,
+      gatewayPrefixes: this.#pools.gatewayPrefixes,
+      nftTable: record.nftTable,
+      masquerade: true,
+      mtu: this.#options.mtu,
+      hostPorts: there.flatMap(portsOf),
+      hostInterfaces: there.map(({ hostInterface }) => hostInterface),
+      settings: settingsToMake(record.settingsBefore ?? {}),
+    };
+  }
+
   async #make(): Promise<void> {
-    const { bridge, helper, log, mtu, store } = this.#options;
-    const { nftTable } = this;
+    const { bootId, bridge, helper, log, store } = this.#options;
     try {
-      const before = this.#networks.get(DEFAULT_NETWORK);
-      const ipForwardBefore = before?.ipForwardBefore ?? (await readFile(IP_FORWARD, "utf8")).trim() === "1";
-      const record: NetworkRecord = { id: DEFAULT_NETWORK, bridge, subnet: this.#subnet.text, nftTable, ipForwardBefore };
+      let before = this.#networks.get(DEFAULT_NETWORK);
+      // Without pods another bridge, or other subnets, are another network.
+      if (before !== undefined && (before.bridge !== bridge || before.subnet !== this.#subnetText) && this.#endpoints.size === 0) {
+        await this.removeUnused();
+        before = undefined;
+      }
+      const own = new Set([bridge, ...[...this.#endpoints.values()].map(({ hostInterface }) => hostInterface)]);
+      const found = await readSettings(
+        this.#subnets.map(({ family }) => family),
+        own,
+      );
+      const settingsBefore = { ...found, ...(before === undefined ? {} : this.#recordedSettings(before)) };
+      const { nftTable } = this;
+      const record: NetworkRecord = { id: DEFAULT_NETWORK, bridge, subnet: this.#subnetText, nftTable, settingsBefore, bootId };
       await store.commit(this.#networks.put(record));
-      const gatewayPrefix = `${this.#pool.gateway}/${this.#subnet.prefixLength}`;
-      const there = [...this.#endpoints.values()].filter(({ id }) => !this.#leaving.has(id));
-      const hostPorts = there.flatMap((endpoint) => toHelper(endpoint.hostPorts ?? [], endpoint.address));
-      const shared = { bridge, gatewayPrefix, nftTable, mtu, hostPorts };
-      const { warnings } = await helper.ensureNetwork({ ...shared, masquerade: true, enableIpForward: true });
+      const { warnings, tableFingerprint } = await helper.ensureNetwork(this.#wanted(record));
       this.#warnings = warnings;
       for (const warning of warnings) log.warn({ bridge }, warning);
+      this.#tableFingerprint = tableFingerprint;
       this.#ready = true;
     } catch (failure) {
       this.#problem = `make network ${DEFAULT_NETWORK} on bridge ${bridge}: ${messageOf(failure)}`;
       log.warn({ err: messageOf(failure), bridge }, "the pod network could not be made");
-      throw new AgentError("unavailable", this.#problem, { cause: failure });
+      // What somebody has to change first is told as such; all else may be gone with the next try.
+      const kind = kindOf(failure) === "failed-precondition" ? "failed-precondition" : "unavailable";
+      throw new AgentError(kind, this.#problem, { cause: failure });
     }
   }
 }

@@ -25,7 +25,8 @@ export function checkLineValues(config: SandboxConfig): void {
   }
 }
 
-export function hostsText(hostname: string, address: string): string {
+/** @param addresses the pod's own; none in a closed pod */
+export function hostsText(hostname: string, addresses: readonly string[]): string {
   const lines = [
     "127.0.0.1\tlocalhost",
     "::1\tlocalhost ip6-localhost ip6-loopback",
@@ -33,7 +34,8 @@ export function hostsText(hostname: string, address: string): string {
     "ff02::1\tip6-allnodes",
     "ff02::2\tip6-allrouters",
   ];
-  if (hostname !== "") lines.push(`${address === "" ? "127.0.1.1" : address}\t${hostname}`);
+  const own = addresses.length > 0 ? addresses : ["127.0.1.1"];
+  if (hostname !== "") lines.push(...own.map((address) => `${address}\t${hostname}`));
   return `${lines.join("\n")}\n`;
 }
 
@@ -47,9 +49,14 @@ export function resolvConfText(dns: DnsConfig): string | undefined {
 }
 
 /** @param hostname what the pod's processes see as theirs */
-export async function writeEtcFiles(stateDir: string, config: SandboxConfig, hostname: string, address: string): Promise<void> {
+export async function writeEtcFiles(
+  stateDir: string,
+  config: SandboxConfig,
+  hostname: string,
+  addresses: readonly string[],
+): Promise<void> {
   const resolvConf = resolvConfText(config.dns) ?? (await nodeFile("/etc/resolv.conf"));
-  const hosts = config.network === "host" ? await nodeFile("/etc/hosts") : hostsText(hostname, address);
+  const hosts = config.network === "host" ? await nodeFile("/etc/hosts") : hostsText(hostname, addresses);
   await Promise.all([
     writeFile(etcFilePath(stateDir, "hosts"), hosts, { mode: 0o644 }),
     writeFile(etcFilePath(stateDir, "hostname"), `${hostname}\n`, { mode: 0o644 }),

@@ -87,6 +87,8 @@ export interface SandboxRecord {
   readonly portProxy?: ShimIdentity | undefined;
   /** the pod's address, kept after the endpoint is gone only while ready; "" for none */
   readonly address: string;
+  /** of the other family, where its network has two */
+  readonly additionalAddresses?: readonly string[];
   readonly stages: readonly Stage[];
   readonly warnings: readonly string[];
 }
@@ -94,3 +96,7 @@ export interface SandboxRecord {
 /** "name/namespace/uid/attempt" is unique among sandboxes. */
 export const sandboxKey = (metadata: SandboxMetadata): string =>
   [metadata.namespace, metadata.name, metadata.uid, metadata.attempt].map((part) => encodeURIComponent(part)).join("/");
+
+/** All of its addresses, the one that it is known by first. */
+export const podAddresses = ({ address, additionalAddresses = [] }: SandboxRecord): string[] =>
+  address === "" ? [] : [address, ...additionalAddresses];

@@ -5,10 +5,11 @@ import { AgentError, kindOf, messageOf, wrap } from "../base/errors.ts";
 import { newSandboxId, type SandboxId } from "../base/ids.ts";
 import { Stages } from "../base/timeline.ts";
 import { NamespaceUse } from "../generated/berth/native/helper.ts";
+import { addressesOf } from "../network/records.ts";
 import { type SandboxContext, sandboxPaths } from "./context.ts";
 import { checkLineValues, writeEtcFiles } from "./etc-files.ts";
 import { cgroupLimits } from "./limits.ts";
-import type { SandboxConfig, SandboxRecord } from "./records.ts";
+import { podAddresses, type SandboxConfig, type SandboxRecord } from "./records.ts";
 import { nextSandboxState } from "./state.ts";
 import { teardownSandbox } from "./teardown.ts";
 
@@ -39,7 +40,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
     return metadata === undefined ? other : `${metadata.namespace}/${metadata.name} (${other})`;
   };
   const plan = config.network === "bridge" ? context.network.plan(id, config.hostPorts ?? [], podName) : undefined;
-  const planned = planRecord(context, id, config, plan?.record.address ?? "");
+  const planned = planRecord(context, id, config, plan === undefined ? [] : addressesOf(plan.record).map(({ address }) => address));
   try {
     await stages.time("record", () => store.commitNew(records.put(planned), ...(plan === undefined ? [] : [plan.change])));
   } catch (failure) {
@@ -76,7 +77,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
       cgroupOwned: started.cgroupCreated,
       warnings: started.warnings,
     };
-    await stages.time("files", () => writeEtcFiles(planned.stateDir, config, hostname, planned.address));
+    await stages.time("files", () => writeEtcFiles(planned.stateDir, config, hostname, podAddresses(planned)));
     await stages.time("connect", () => context.shims.connect(sandbox));
     const ready: SandboxRecord = { ...sandbox, state: nextSandboxState(sandbox.state, "run"), stages: stages.list };
     await store.commit(records.put(ready));
@@ -111,7 +112,8 @@ export async function undoRun(context: SandboxContext, sandbox: SandboxRecord): 
   }
 }
 
-function planRecord(context: SandboxContext, id: SandboxId, config: SandboxConfig, address: string): SandboxRecord {
+function planRecord(context: SandboxContext, id: SandboxId, config: SandboxConfig, addresses: readonly string[]): SandboxRecord {
+  const [address = "", ...additionalAddresses] = addresses;
   const named = config.cgroupParent !== "";
   return {
     id,
@@ -126,6 +128,7 @@ function planRecord(context: SandboxContext, id: SandboxId, config: SandboxConfi
     cgroupOwned: false,
     shim: undefined,
     address,
+    additionalAddresses,
     stages: [],
     warnings: [],
   };

@@ -1,5 +1,4 @@
 // Ports of the node that lead to a pod: on loopback, by the node's other addresses, from other hosts, and from pods.
-import { execFileSync, spawn } from "node:child_process";
 import { createSocket, type Socket } from "node:dgram";
 import { once } from "node:events";
 import { readdirSync } from "node:fs";
@@ -11,38 +10,22 @@ import { demoProgram } from "../lib/busybox-image.ts";
 import { programMount } from "../lib/c-program.ts";
 import { isRunning, kernelObjectsOf } from "../lib/kernel.ts";
 import { TestNode } from "../lib/node.ts";
+import { OtherHost, run } from "../lib/other-host.ts";
 import { type Container, Pod } from "../lib/pods.ts";
 import { shared } from "../lib/teardown.ts";
 
 const NODE_ADDRESS = "192.0.2.1";
 
-const run = (program: string, ...args: string[]): string =>
-  execFileSync(program, args, { encoding: "utf8", stdio: "pipe", timeout: 20_000 });
-
-/** A process in another host: a network namespace of its own, with a cable to the node's. */
-let remotePid = 0;
+let other: OtherHost;
 
 const node = shared(test, async (t) => {
-  const remote = spawn("unshare", ["--net", "sh", "-c", "echo here; exec cat"], { stdio: ["pipe", "pipe", "inherit"] });
-  t.teardown(async () => {
-    remote.stdin.end();
-    await once(remote, "exit");
-  });
-  await once(remote.stdout, "data");
-  remotePid = remote.pid ?? 0;
-  run("ip", "link", "add", "cable0", "type", "veth", "peer", "name", "cable1", "netns", String(remotePid));
-  t.teardown(() => void run("ip", "link", "del", "cable0"));
-  run("ip", "addr", "add", `${NODE_ADDRESS}/24`, "dev", "cable0");
-  run("ip", "link", "set", "cable0", "up");
-  for (const command of ["addr add 192.0.2.2/24 dev cable1", "link set cable1 up", `route add default via ${NODE_ADDRESS}`])
-    at("remote", "ip", ...command.split(" "));
+  other = await OtherHost.start(t, [`${NODE_ADDRESS}/24`, "192.0.2.2/24"]);
   return await TestNode.start(t);
 });
 
 type Place = "node" | "remote";
 
-const at = (place: Place, ...command: [string, ...string[]]): string =>
-  place === "remote" ? run("nsenter", `--net=/proc/${remotePid}/ns/net`, ...command) : run(...command);
+const at = (place: Place, ...command: [string, ...string[]]): string => (place === "remote" ? other.run(...command) : run(...command));
 
 /** What a web server says to somebody on the node, or on the other host. */
 const fetched = (address: string, from: Place = "node"): string => at(from, demoProgram, "fetch", "--count", "1", `http://${address}/`);
@@ -257,6 +240,25 @@ test("a pod whose shim is killed has its ports no longer", async (t) => {
   for (const each of [pod, next]) await each.remove();
 });
 
+test("when everything of the node and the pod was killed at once, the ports of both protocols are the next pod's", async (t) => {
+  const empty = await table();
+  const ports = [port(18_099), port(18_099, { protocol: "UDP", container_port: 9000 })];
+  const pod = await webPod(...ports);
+  const { shimPid, portProxyPid } = await details(pod);
+  const helper = await node().helperPid();
+  await node().crash();
+  for (const pid of [helper, shimPid, portProxyPid]) process.kill(pid, "SIGKILL");
+  await node().boot();
+  await node().eventually("its pod is not ready", async () =>
+    (await pod.status()).status.state === "SANDBOX_NOTREADY" ? true : undefined,
+  );
+  t.is(await table(), empty);
+  const next = await webPod(...ports);
+  for (const address of ["127.0.0.1", NODE_ADDRESS]) t.regex(fetched(`${address}:18099`), /hello from/, address);
+  for (const each of [pod, next]) await each.remove();
+  t.is(await table(), empty);
+});
+
 test("a port proxy ends with the shim, also when nobody is there to see it", async (t) => {
   const pod = await webPod(port(18_092));
   const { shimPid, portProxyPid } = await details(pod);
@@ -341,7 +343,7 @@ for (const [what, mapping, code] of [
   ["to no port of the pod", port(18_097, { container_port: 0 }), status.INVALID_ARGUMENT],
   ["of an address that is none", port(18_097, { host_ip: "one.two" }), status.INVALID_ARGUMENT],
   ["of an address of another host", port(18_097, { host_ip: "198.51.100.1" }), status.FAILED_PRECONDITION],
-  ["of IPv6", port(18_097, { host_ip: "::1" }), status.UNIMPLEMENTED],
+  ["of IPv6, where pods have none", port(18_097, { host_ip: "::1" }), status.FAILED_PRECONDITION],
 ] as const) {
   test(`a host port ${what} is refused`, async (t) => {
     t.like(await t.throwsAsync(Pod.run(node(), { port_mappings: [mapping] })), { code });

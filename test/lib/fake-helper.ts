@@ -20,7 +20,8 @@ export class FakeHelper implements Helper {
 
   hello = refuse("hello");
   ensureNetwork: Helper["ensureNetwork"] = refuse("ensureNetwork");
-  removeNetwork = refuse("removeNetwork");
+  checkNetwork: Helper["checkNetwork"] = refuse("checkNetwork");
+  removeNetwork: Helper["removeNetwork"] = refuse("removeNetwork");
   startSandbox = refuse("startSandbox");
   detachEndpoint: Helper["detachEndpoint"] = refuse("detachEndpoint");
   updateCgroup = refuse("updateCgroup");

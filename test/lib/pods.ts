@@ -9,7 +9,7 @@ export interface PodStatus {
   readonly status: {
     readonly id: string;
     readonly state: string;
-    readonly network: { readonly ip: string };
+    readonly network: { readonly ip: string; readonly additional_ips: readonly { readonly ip: string }[] };
     readonly metadata: { readonly name: string };
   };
   readonly info: Readonly<Record<string, string>>;

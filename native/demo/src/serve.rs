@@ -4,7 +4,7 @@ use crate::{error::DemoError, printable, say};
 use std::{
     fs,
     io::{self, Read, Write},
-    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc, Condvar, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -22,7 +22,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_SHOWN_PATH: usize = 80;
 
 pub fn serve(port: u16) -> Result<(), DemoError> {
-    let listener = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port))
+    // Of both families, where the kernel has both.
+    let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port))
+        .or_else(|_| TcpListener::bind((Ipv4Addr::UNSPECIFIED, port)))
         .map_err(|source| DemoError::io(format!("listen on port {port}"), source))?;
     let host = fs::read_to_string("/proc/sys/kernel/hostname")
         .map_err(|source| DemoError::io("read /proc/sys/kernel/hostname", source))?;
@@ -43,7 +45,7 @@ pub fn serve(port: u16) -> Result<(), DemoError> {
         let server = Arc::clone(&server);
         let work = move || {
             let _slot = slot;
-            server.handle(stream, peer);
+            server.handle(stream, SocketAddr::new(peer.ip().to_canonical(), peer.port()));
         };
         if let Err(failure) = thread::Builder::new().spawn(work) {
             eprintln!("berth-demo: start thread for {peer}: {failure}");

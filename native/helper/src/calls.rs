@@ -5,34 +5,33 @@ use crate::{
     error::HelperError,
     host_ports, inventory,
     log::{self, Level},
-    mount_table,
+    mount_table, network,
     node::Node,
     process, sandbox, unpack, usage,
 };
 use cgroup::{CgroupPath, Limits, Mode};
-use netlink::{HostPort, InterfaceName, Netlink, Prefix, Protocol};
+use netlink::{HostPort, InterfaceName, Netlink, Protocol};
 use rustix::fs::{CWD, Mode as FileMode, OFlags, openat};
 use std::{
-    fs,
     os::fd::AsFd,
     os::unix::ffi::OsStrExt,
     thread,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 use wire::{
-    CgroupLimits, CgroupMode, DetachEndpoint, EnsureNetwork, EnsureNetworkResult, HelperHelloResult, KillCgroup,
-    RemoveCgroup, RemoveNetwork, UpdateCgroup, helper_request::Call, helper_response::Result as CallResult,
+    CgroupLimits, CgroupMode, DetachEndpoint, HelperHelloResult, KillCgroup, RemoveCgroup, UpdateCgroup,
+    helper_request::Call, helper_response::Result as CallResult,
 };
 
-const IP_FORWARD: &str = "/proc/sys/net/ipv4/ip_forward";
 const LONGEST_KILL: Duration = Duration::from_secs(60);
 
 /// `None` is the answer of calls that give nothing back.
 pub fn run(node: &Node, call: Option<Call>) -> Result<Option<CallResult>, HelperError> {
     match call.ok_or(HelperError::UnknownCall)? {
         Call::Hello(_) => Ok(Some(CallResult::Hello(hello(node)))),
-        Call::EnsureNetwork(request) => ensure_network(&request).map(|result| Some(CallResult::EnsureNetwork(result))),
-        Call::RemoveNetwork(request) => remove_network(&request).map(|()| None),
+        Call::EnsureNetwork(request) => network::ensure(&request).map(|result| Some(CallResult::EnsureNetwork(result))),
+        Call::CheckNetwork(request) => network::check(request).map(|result| Some(CallResult::CheckNetwork(result))),
+        Call::RemoveNetwork(request) => network::remove(&request).map(|()| None),
         Call::StartSandbox(request) => {
             sandbox::start(node, request).map(|result| Some(CallResult::StartSandbox(result)))
         }
@@ -72,18 +71,6 @@ fn hello(node: &Node) -> HelperHelloResult {
     }
 }
 
-fn ensure_network(request: &EnsureNetwork) -> Result<EnsureNetworkResult, HelperError> {
-    let (bridge, gateway) = (InterfaceName::parse(&request.bridge)?, Prefix::parse(&request.gateway_prefix)?);
-    let table = InterfaceName::parse(&request.nft_table)?;
-    let ports = host_ports::parse(&request.host_ports)?;
-    Netlink::open()?.ensure_bridge(&bridge, gateway, request.mtu)?;
-    netlink::ensure_table(&table, gateway, request.masquerade, &ports)?;
-    if request.enable_ip_forward {
-        write_ip_forward(true)?;
-    }
-    Ok(EnsureNetworkResult { warnings: netlink::forward_warnings(&table)? })
-}
-
 /// The table and the link are waited for at the same time: both take the kernel some 20 ms.
 fn detach_endpoint(request: &DetachEndpoint) -> Result<(), HelperError> {
     let host = InterfaceName::parse(&request.host_interface)?;
@@ -119,23 +106,6 @@ fn forget_flows(ports: &[HostPort]) {
     if let Err(failure) = netlink::forget_udp_flows(ports) {
         log::write(Level::Warn, "UDP flows may go on to where they went before", &[("err", &failure.to_string())]);
     }
-}
-
-fn remove_network(request: &RemoveNetwork) -> Result<(), HelperError> {
-    Netlink::open()?.delete_link(&InterfaceName::parse(&request.bridge)?)?;
-    netlink::delete_table(&InterfaceName::parse(&request.nft_table)?)?;
-    request.ip_forward.map_or(Ok(()), write_ip_forward)
-}
-
-fn write_ip_forward(on: bool) -> Result<(), HelperError> {
-    let value = if on { "1" } else { "0" };
-    // Writing it, even its own value, resets other settings of the kernel, so only a change is written.
-    let current =
-        fs::read_to_string(IP_FORWARD).map_err(|source| HelperError::io(format!("read {IP_FORWARD}"), source))?;
-    if current.trim() == value {
-        return Ok(());
-    }
-    fs::write(IP_FORWARD, value).map_err(|source| HelperError::io(format!("write {value} to {IP_FORWARD}"), source))
 }
 
 pub fn limits(limits: CgroupLimits) -> Limits {

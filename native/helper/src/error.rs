@@ -3,7 +3,7 @@
 use cgroup::CgroupError;
 use layer::LayerError;
 use netlink::NetlinkError;
-use std::{error::Error, fmt, io, net::SocketAddrV4, os::unix::process::ExitStatusExt, process::ExitStatus};
+use std::{error::Error, fmt, io, net::SocketAddr, os::unix::process::ExitStatusExt, process::ExitStatus};
 use wire::{ErrorKind, Failure};
 
 const SIGSYS: i32 = rustix::process::Signal::SYS.as_raw();
@@ -43,12 +43,12 @@ pub enum HelperError {
     /// A program of the node has the port that a pod wants.
     PortInUse {
         protocol: &'static str,
-        address: SocketAddrV4,
+        address: SocketAddr,
     },
     /// A pod wants a port of an address that this node does not have.
     ForeignAddress {
         protocol: &'static str,
-        address: SocketAddrV4,
+        address: SocketAddr,
     },
     /// A call that this build does not know.
     UnknownCall,

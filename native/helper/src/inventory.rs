@@ -135,7 +135,7 @@ fn as_message(port: &HostPort) -> wire::HostPort {
     };
     wire::HostPort {
         protocol: protocol.into(),
-        host_ip: port.host_ip.map(|address| address.to_string()).unwrap_or_default(),
+        host_ip: port.host_ip.to_string(),
         host_port: port.port.into(),
         pod_address: port.pod.ip().to_string(),
         pod_port: port.pod.port().into(),

@@ -15,6 +15,7 @@ mod layer_scanner;
 mod layer_usage;
 mod log;
 mod mount_table;
+mod network;
 mod node;
 mod pieces;
 mod pool;

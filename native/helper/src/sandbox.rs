@@ -6,13 +6,15 @@ use crate::{
     error::HelperError,
     host_ports::{self, Listener},
     log::{self, Level},
+    network,
     node::Node,
     process, proxy_process, shim_process,
 };
 use cgroup::{CgroupPath, Mode};
-use netlink::{EndpointConfig, HostPort, InterfaceName, Netlink, Prefix};
+use netlink::{EndpointAddress, EndpointConfig, HostPort, InterfaceName, Netlink, Prefix};
 use std::{
     fs, io,
+    net::IpAddr,
     os::fd::AsFd,
     os::unix::fs::DirBuilderExt,
     time::{Duration, Instant},
@@ -130,23 +132,28 @@ fn make_pod(
 }
 
 fn endpoint_config(endpoint: &Endpoint) -> Result<EndpointConfig, HelperError> {
-    let gateway = match endpoint.gateway.as_str() {
-        "" => None,
-        text => Some(text.parse().map_err(|_| HelperError::Argument {
-            doing: "read gateway",
-            value: text.into(),
-            why: "it is no IPv4 address",
-        })?),
-    };
     Ok(EndpointConfig {
         host: InterfaceName::parse(&endpoint.host_interface)?,
         container: InterfaceName::parse(&endpoint.container_interface)?,
         bridge: InterfaceName::parse(&endpoint.bridge)?,
-        address: Prefix::parse(&endpoint.address_prefix)?,
-        gateway,
-        mtu: endpoint.mtu,
+        addresses: endpoint.addresses.iter().map(endpoint_address).collect::<Result<_, _>>()?,
+        mtu: network::mtu(endpoint.mtu),
         alias: endpoint.alias.chars().take(MOST_ALIAS_CHARACTERS).collect(),
     })
+}
+
+fn endpoint_address(address: &wire::EndpointAddress) -> Result<EndpointAddress, HelperError> {
+    let prefix = Prefix::parse(&address.address_prefix)?;
+    let is_gateway = |gateway: &IpAddr| gateway.is_ipv6() == prefix.address.is_ipv6();
+    let gateway = match address.gateway.as_str() {
+        "" => None,
+        text => Some(text.parse().ok().filter(is_gateway).ok_or_else(|| HelperError::Argument {
+            doing: "read gateway",
+            value: text.chars().take(64).collect(),
+            why: "it is no address of the pod's family",
+        })?),
+    };
+    Ok(EndpointAddress { prefix, gateway })
 }
 
 /// What to take back, last made first, when the start fails.

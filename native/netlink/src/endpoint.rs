@@ -1,10 +1,10 @@
 //! A pod's end of a network, made from the node's side and finished inside the pod's namespace.
 
-use crate::{InterfaceName, Netlink, NetlinkError, Prefix};
+use crate::{InterfaceName, Netlink, NetlinkError, Prefix, setting};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::{
-    fs, io,
-    net::Ipv4Addr,
+    io,
+    net::IpAddr,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     thread,
 };
@@ -13,11 +13,17 @@ pub struct EndpointConfig {
     pub host: InterfaceName,
     pub container: InterfaceName,
     pub bridge: InterfaceName,
-    pub address: Prefix,
-    pub gateway: Option<Ipv4Addr>,
+    pub addresses: Vec<EndpointAddress>,
     pub mtu: u32,
     /// of the node's end: says whose it is; "" sets none
     pub alias: String,
+}
+
+/// At most one of each family.
+pub struct EndpointAddress {
+    pub prefix: Prefix,
+    /// the default route; `None` for none
+    pub gateway: Option<IpAddr>,
 }
 
 /// Makes the endpoint; a part that was made before a failure is taken away again.
@@ -43,17 +49,22 @@ pub fn bring_loopback_up(namespace: BorrowedFd) -> Result<(), NetlinkError> {
 fn finish(config: &EndpointConfig, netlink: &mut Netlink) -> Result<(), NetlinkError> {
     netlink.set_up(1, None, "bring loopback up")?;
     let name = &config.container;
-    // A neighbour's router advertisement must not give the pod addresses and routes. Before the link is up, or it comes too late.
-    let file = format!("/proc/sys/net/ipv6/conf/{name}/accept_ra");
-    match fs::write(&file, "0") {
-        Ok(()) => {}
-        Err(failure) if failure.kind() == io::ErrorKind::NotFound => {} // a kernel without IPv6
-        Err(failure) => return Err(NetlinkError::io(format!("write 0 to {file}"), failure)),
+    // A neighbour's router advertisement must not give the pod addresses and routes, and nobody else has our addresses. Before the
+    // link is up, or it comes too late.
+    for file in ["accept_ra", "autoconf", "accept_dad"] {
+        setting::write_ipv6(name, file, "0")?;
+    }
+    if config.addresses.iter().any(|address| address.prefix.address.is_ipv6()) {
+        // Where the node has it off by default.
+        setting::write_ipv6(name, "disable_ipv6", "0")?;
     }
     let index = netlink.link_index(name)?;
-    netlink.add_address(index, config.address)?;
+    for address in &config.addresses {
+        netlink.add_address(index, address.prefix)?;
+    }
     netlink.set_up(index, None, &format!("bring {name} up"))?;
-    config.gateway.map_or(Ok(()), |gateway| netlink.add_default_route(index, gateway))
+    let gateways = config.addresses.iter().filter_map(|address| address.gateway);
+    gateways.into_iter().try_for_each(|gateway| netlink.add_default_route(index, gateway))
 }
 
 /// Runs `work` in a thread of its own that enters the namespace and ends with it: no thread of ours has to come back.

@@ -1,3 +1,4 @@
+use crate::Prefix;
 use std::{error::Error, fmt, io};
 use wire::ErrorKind;
 
@@ -6,8 +7,14 @@ use wire::ErrorKind;
 pub enum NetlinkError {
     /// A name from outside that the kernel or our own paths can't take.
     Name(String),
-    /// No IPv4 address with a prefix length.
+    /// No address with a prefix length.
     Address(String),
+    /// A link has the bridge's name that is not this node's.
+    Foreign { name: String, problem: String },
+    /// The node has another use for addresses of the pods' subnet.
+    Overlap { subnet: Prefix, route: String },
+    /// Pods should have addresses of IPv6, and the kernel has none.
+    NoIpv6,
     /// The kernel refused, or the socket failed.
     Io { doing: String, source: io::Error },
     /// The kernel's answer is no answer to what was asked.
@@ -31,6 +38,7 @@ impl NetlinkError {
     pub fn kind(&self) -> ErrorKind {
         match self {
             Self::Name(_) | Self::Address(_) => ErrorKind::InvalidArgument,
+            Self::Foreign { .. } | Self::Overlap { .. } | Self::NoIpv6 => ErrorKind::FailedPrecondition,
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -49,7 +57,14 @@ impl fmt::Display for NetlinkError {
                 f,
                 "read interface name {name:?}: it is not 1 to 15 bytes of letters, digits, \"_\", \".\" and \"-\""
             ),
-            Self::Address(text) => write!(f, "read address {text:?}: it is no IPv4 address with a prefix length"),
+            Self::Address(text) => write!(f, "read address {text:?}: it is no address with a prefix length"),
+            Self::Foreign { name, problem } => {
+                write!(f, "make bridge {name}: the link of that name {problem}; choose another name for the bridge")
+            }
+            Self::Overlap { subnet, route } => {
+                write!(f, "use subnet {subnet} for pods: this node has the route {route}; choose another subnet")
+            }
+            Self::NoIpv6 => f.write_str("give pods addresses of IPv6: the kernel is without IPv6"),
             Self::Io { doing, source } | Self::Namespace { doing, source } => write!(f, "{doing}: {source}"),
             Self::Answer { doing } => write!(f, "{doing}: the kernel's answer can't be read"),
             Self::Nft { doing, message } => write!(f, "{doing}: nft: {message}"),

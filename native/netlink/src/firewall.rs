@@ -3,11 +3,11 @@
 use crate::{InterfaceName, NetlinkError, nft};
 
 /// A line for each chain that drops forwarded packets unless one of its rules accepts them.
-pub fn forward_warnings(own: &InterfaceName) -> Result<Vec<String>, NetlinkError> {
-    Ok(dropping_chains(&nft::run("list chains\n", "list nftables chains")?, own.as_str()))
+pub fn forward_warnings(own: &InterfaceName, with_ipv6: bool) -> Result<Vec<String>, NetlinkError> {
+    Ok(dropping_chains(&nft::run("list chains\n", "list nftables chains")?, own.as_str(), with_ipv6))
 }
 
-fn dropping_chains(text: &str, own: &str) -> Vec<String> {
+fn dropping_chains(text: &str, own: &str, with_ipv6: bool) -> Vec<String> {
     let (mut table, mut chain, mut warnings) = (("", ""), "", Vec::new());
     for line in text.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
@@ -15,7 +15,7 @@ fn dropping_chains(text: &str, own: &str) -> Vec<String> {
             ["table", family, name, ..] => table = (family, name),
             ["chain", name, ..] => chain = name,
             ["type", _, "hook", "forward", .., "policy", "drop;"]
-                if matches!(table.0, "ip" | "inet") && table.1 != own =>
+                if (matches!(table.0, "ip" | "inet") || with_ipv6 && table.0 == "ip6") && table.1 != own =>
             {
                 let (family, name) = table;
                 warnings.push(format!(
@@ -58,8 +58,9 @@ table inet open {
 
     #[test]
     fn a_chain_that_drops_what_it_forwards_is_named() {
-        let warnings = dropping_chains(TEXT, "berth_1");
+        let warnings = dropping_chains(TEXT, "berth_1", false);
         assert_eq!(warnings.len(), 1);
+        assert_eq!(dropping_chains(TEXT, "berth_1", true).len(), 2);
         assert!(warnings[0].starts_with("chain FORWARD of nftables table ip filter drops"), "{warnings:?}");
     }
 }

@@ -1,4 +1,4 @@
-use std::net::{Ipv4Addr, SocketAddrV4};
+use std::net::{IpAddr, SocketAddr};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
@@ -22,15 +22,16 @@ impl Protocol {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostPort {
     pub protocol: Protocol,
-    /// `None`: every address of the node.
-    pub host_ip: Option<Ipv4Addr>,
+    /// 0.0.0.0 or "::": every address of the node of that family.
+    pub host_ip: IpAddr,
     pub port: u16,
-    pub pod: SocketAddrV4,
+    /// of the same family
+    pub pod: SocketAddr,
 }
 
 impl HostPort {
     /// Whether it belongs into the table: loopback addresses are the port proxy's alone.
     pub fn is_forwarded(&self) -> bool {
-        self.host_ip.is_none_or(|address| !address.is_loopback())
+        !self.host_ip.is_loopback()
     }
 }

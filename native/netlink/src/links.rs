@@ -11,10 +11,10 @@ pub struct FoundLink {
     pub alias: String,
 }
 
-/// Links whose alias begins with `alias`, and those of the names. At most so many of the namespace are looked at.
+/// Links whose alias begins with `alias`, and those of the names; at most so many.
 pub fn own_links(alias: &str, names: &HashSet<String>, most: usize) -> Result<Vec<FoundLink>, NetlinkError> {
-    let links = Netlink::open()?.list_links(most)?;
-    Ok(links.iter().map(found).filter(|link| is_own(link, alias, names)).collect())
+    let links = Netlink::open()?.list_links()?;
+    Ok(links.iter().map(found).filter(|link| is_own(link, alias, names)).take(most).collect())
 }
 
 fn is_own(link: &FoundLink, alias: &str, names: &HashSet<String>) -> bool {

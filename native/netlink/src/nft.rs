@@ -11,9 +11,18 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// One transaction: all of the script is done, or nothing. Gives what nft prints.
 pub fn run(script: &str, doing: &str) -> Result<String, NetlinkError> {
+    run_with(&["-f", "-"], script, doing)
+}
+
+/// What nft prints of a table, without the elements of its maps.
+pub fn list_rules(table: &str, doing: &str) -> Result<String, NetlinkError> {
+    run_with(&["-t", "list", "table", "inet", table], "", doing)
+}
+
+fn run_with(arguments: &[&str], script: &str, doing: &str) -> Result<String, NetlinkError> {
     let failed = |source| NetlinkError::io(doing, source);
     let mut nft = Command::new("nft")
-        .args(["-f", "-"])
+        .args(arguments)
         .env_clear()
         .env("PATH", PATH)
         .stdin(Stdio::piped())

@@ -1,5 +1,6 @@
 // PortMapping → domain: the ports of the node that a pod asks for.
 import { isIP } from "node:net";
+import ipaddr from "ipaddr.js";
 import { AgentError } from "../../base/errors.ts";
 import { type PortMapping, Protocol } from "../../generated/cri/runtime/v1/api.ts";
 import { collide, type HostPortMapping, type HostProtocol, portText } from "../../network/host-ports.ts";
@@ -41,8 +42,16 @@ function toHostPort(mapping: PortMapping): HostPortMapping {
   for (const port of [hostPort, containerPort]) {
     if (port < 1 || port > MAX_PORT) throw invalid(`port_mappings: ${port} is not within 1 to ${MAX_PORT}`);
   }
-  if (isIP(hostIp) === 6)
-    throw new AgentError("unimplemented", `read pod sandbox config: host_ip ${hostIp}: host ports of IPv6 are not offered yet`);
-  if (hostIp !== "" && isIP(hostIp) !== 4) throw invalid(`port_mappings: host_ip ${JSON.stringify(hostIp.slice(0, 64))} is no address`);
-  return { protocol, hostIp: hostIp === "0.0.0.0" ? "" : hostIp, hostPort, podPort: containerPort };
+  return { protocol, hostIp: toHostIp(hostIp), hostPort, podPort: containerPort };
+}
+
+/** In one spelling, so that addresses can be compared. */
+function toHostIp(text: string): string {
+  const refused = invalid(`port_mappings: host_ip ${JSON.stringify(text.slice(0, 64))} is no address`);
+  if (text === "") return "";
+  // A zone belongs to a link, and a port to no link.
+  if (isIP(text) === 0 || text.includes("%")) throw refused;
+  // An address of IPv4 in the form of IPv6 is the one of IPv4.
+  const address = ipaddr.process(text);
+  return address instanceof ipaddr.IPv6 ? address.toRFC5952String() : address.toString();
 }

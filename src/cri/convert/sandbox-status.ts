@@ -1,6 +1,6 @@
 // Sandbox records → runtime.v1.
 import { NamespaceMode, type PodSandbox, type PodSandboxStatus, PodSandboxState } from "../../generated/cri/runtime/v1/api.ts";
-import type { SandboxRecord } from "../../sandbox/records.ts";
+import { podAddresses, type SandboxRecord } from "../../sandbox/records.ts";
 
 const PID = { container: NamespaceMode.CONTAINER, pod: NamespaceMode.POD, node: NamespaceMode.NODE } as const;
 
@@ -20,9 +20,10 @@ export function toPodSandbox(sandbox: SandboxRecord): PodSandbox {
 }
 
 export function toPodSandboxStatus(sandbox: SandboxRecord): PodSandboxStatus {
+  const [ip = "", ...additional] = sandbox.state === "ready" ? podAddresses(sandbox) : [];
   return {
     ...toPodSandbox(sandbox),
-    network: { ip: sandbox.state === "ready" ? sandbox.address : "", additionalIps: [] },
+    network: { ip, additionalIps: additional.map((address) => ({ ip: address })) },
     linux: {
       namespaces: {
         options: {

@@ -43,7 +43,7 @@ const endpoint: EndpointRecord = {
 };
 const port = (hostPort: number): HostPort => ({
   protocol: PortProtocol.PORT_PROTOCOL_TCP,
-  hostIp: "",
+  hostIp: "0.0.0.0",
   hostPort,
   podAddress: "10.88.0.2",
   podPort: 8080,
@@ -77,6 +77,7 @@ const found: Found = {
   layerFolders: ["7"],
   blobs: [{ name: "blob", sizeBytes: 5n }],
   temporary: [],
+  network: [],
   alive: new Set(),
 };
 
@@ -143,10 +144,22 @@ test("links, addresses and host ports of no pod are given back", (t) => {
   t.deepEqual(told({}, { endpoints: [endpoint, { ...endpoint, id: "bb", hostPorts: [], address: "10.88.0.3", hostInterface: "vethb" }] }), [
     "address 10.88.0.3: release-address",
   ]);
-  t.deepEqual(told({ hostPorts: [port(80), port(90)] }), ["host port tcp *:90 → 10.88.0.2:8080: make-network"]);
-  t.deepEqual(told({ hostPorts: [] }), ["host port tcp *:80 → 10.88.0.2:8080: make-network"]);
-  t.deepEqual(told({ hasNftTable: false, hostPorts: [] }), ["host port nftables table berth_1: make-network"]);
-  t.deepEqual(told({ hasNftTable: false, hostPorts: [] }, {}, { hasNetwork: false }), []);
+  t.deepEqual(told({ hostPorts: [port(80), port(90)] }), ["host port tcp 0.0.0.0:90 → 10.88.0.2:8080: make-network"]);
+  t.deepEqual(told({ hostPorts: [] }), ["host port tcp 0.0.0.0:80 → 10.88.0.2:8080: make-network"]);
+  t.deepEqual(told({ hasNftTable: false, hostPorts: [] }), []);
+  t.deepEqual(told({ hostPorts: [] }, {}, { hasNetwork: false }), []);
+});
+
+test("a pod of both families has its ports in the table for each", (t) => {
+  const additional = [{ address: "fd00:88::2", prefixLength: 64, gateway: "fd00:88::1" }];
+  const dual = { endpoints: [{ ...endpoint, additional }] };
+  t.deepEqual(told({}, dual), ["host port tcp [::]:80 → [fd00:88::2]:8080: make-network"]);
+  t.deepEqual(told({ hostPorts: [port(80), { ...port(80), hostIp: "::", podAddress: "fd00:88::2" }] }, dual), []);
+});
+
+test("what the network is without is made again", (t) => {
+  const network = [{ object: "bridge berth0", problem: "it is down" }];
+  t.deepEqual(told({ network }), ["network bridge berth0: make-network"]);
 });
 
 test("folders and sockets of nobody go, and what a pod lacks is told", (t) => {

@@ -34,6 +34,15 @@ test("every address is also each one; two different ones are two ports, and so a
   t.throws(() => take(ports, "c", {}));
 });
 
+test("every address of one family is none of the other", (t) => {
+  const ports = new HostPorts();
+  take(ports, "a", { hostIp: "0.0.0.0" });
+  t.notThrows(() => take(ports, "b", { hostIp: "::1" }));
+  t.throws(() => take(ports, "c", { hostIp: "192.0.2.1" }));
+  t.throws(() => take(ports, "c", { hostIp: "::" }));
+  t.throws(() => take(ports, "c", {}));
+});
+
 test("a pod that is refused one port has none of the others", (t) => {
   const ports = new HostPorts();
   take(ports, "a", {});

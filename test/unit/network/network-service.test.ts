@@ -3,22 +3,29 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { silentLog } from "../../../src/base/log.ts";
-import type { DetachEndpoint, EnsureNetwork, EnsureNetworkResult } from "../../../src/generated/berth/native/helper.ts";
+import type { DetachEndpoint, EnsureNetwork, EnsureNetworkResult, RemoveNetwork } from "../../../src/generated/berth/native/helper.ts";
 import type { HostPortMapping } from "../../../src/network/host-ports.ts";
-import { NetworkService } from "../../../src/network/network-service.ts";
+import { type EndpointPlan, type NetworkOptions, NetworkService } from "../../../src/network/network-service.ts";
 import { Store } from "../../../src/store/store.ts";
 import { FakeHelper } from "../../lib/fake-helper.ts";
 
 /** The table of nftables, as far as ports go. */
 class FakeTable extends FakeHelper {
   ports: number[] = [];
+  made: EnsureNetwork | undefined;
+  removed: RemoveNetwork[] = [];
   beforeMaking: () => Promise<void> = async () => {};
   beforeDetaching: () => Promise<void> = async () => {};
 
   override ensureNetwork = async (request: EnsureNetwork): Promise<EnsureNetworkResult> => {
     await this.beforeMaking();
     this.ports = request.hostPorts.map(({ hostPort }) => hostPort);
-    return { warnings: [] };
+    this.made = request;
+    return { warnings: [], tableFingerprint: 7n };
+  };
+
+  override removeNetwork = async (request: RemoveNetwork): Promise<void> => {
+    this.removed.push(request);
   };
 
   override detachEndpoint = async (request: DetachEndpoint): Promise<void> => {
@@ -28,11 +35,17 @@ class FakeTable extends FakeHelper {
   };
 }
 
-async function network(
-  t: ExecutionContext,
-): Promise<{ service: NetworkService; table: FakeTable; add: (id: string, port: number) => Promise<void> }> {
+interface TestNetwork {
+  readonly service: NetworkService;
+  readonly table: FakeTable;
+  readonly add: (id: string, port: number) => Promise<EndpointPlan>;
+  /** As after another start of berthd. */
+  readonly again: (options: Partial<NetworkOptions>) => Promise<NetworkService>;
+}
+
+async function network(t: ExecutionContext, given: Partial<NetworkOptions> = {}): Promise<TestNetwork> {
   const root = await mkdtemp(join(tmpdir(), "berth-network-"));
-  const store = await Store.open(root);
+  let store = await Store.open(root);
   t.teardown(async () => {
     await store.close();
     await rm(root, { recursive: true });
@@ -43,16 +56,25 @@ async function network(
     helper: table,
     log: silentLog,
     instanceId: "1a2b3c4d",
+    bootId: "boot-1",
     bridge: "berth0",
     podSubnet: "10.88.0.0/16",
     mtu: 0,
+    ...given,
   };
   const service = new NetworkService(options);
-  const add = async (id: string, hostPort: number): Promise<void> => {
+  const add = async (id: string, hostPort: number): Promise<EndpointPlan> => {
     const mapping: HostPortMapping = { protocol: "tcp", hostIp: "", hostPort, podPort: 80 };
-    await store.commit(service.plan(id, [mapping], (other) => other).change);
+    const plan = service.plan(id, [mapping], (other) => other);
+    await store.commit(plan.change);
+    return plan;
   };
-  return { service, table, add };
+  const again = async (more: Partial<NetworkOptions>): Promise<NetworkService> => {
+    await store.close();
+    store = await Store.open(root);
+    return new NetworkService({ ...options, store, ...more });
+  };
+  return { service, table, add, again };
 }
 
 /** Something that waits until it is let go. */
@@ -110,4 +132,67 @@ test("a table that is made while a pod leaves is without its ports", async (t) =
   detaching.open();
   await released;
   t.notThrows(() => service.plan("three", [{ protocol: "tcp", hostIp: "", hostPort: 1, podPort: 80 }], (other) => other));
+});
+
+const DUAL = "10.88.0.0/16,fd00:88::/64";
+
+test("a pod of a network of both families has an address and a port of each", async (t) => {
+  const { add } = await network(t, { podSubnet: DUAL });
+  const { endpoint, hostPorts } = await add("one", 8080);
+  t.deepEqual(endpoint.addresses, [
+    { addressPrefix: "10.88.0.2/16", gateway: "10.88.0.1" },
+    { addressPrefix: "fd00:88::2/64", gateway: "fd00:88::1" },
+  ]);
+  t.deepEqual(
+    hostPorts.map(({ hostIp, podAddress }) => [hostIp, podAddress]),
+    [
+      ["0.0.0.0", "10.88.0.2"],
+      ["::", "fd00:88::2"],
+    ],
+  );
+});
+
+test("a port of a family that pods have no address of is refused, and nothing is held of the pod", async (t) => {
+  const { service } = await network(t);
+  const mapping: HostPortMapping = { protocol: "tcp", hostIp: "::1", hostPort: 80, podPort: 80 };
+  const failure = t.throws(() => service.plan("one", [mapping], (other) => other));
+  t.like(failure, { kind: "failed-precondition" });
+  t.regex(String(failure?.message), /tcp \[::1\]:80: pods have addresses of 10\.88\.0\.0\/16 only/);
+  t.is(service.plan("two", [], (other) => other).record.address, "10.88.0.2");
+});
+
+test("when one family has no address left, none of the other is held", async (t) => {
+  const { add, service } = await network(t, { podSubnet: "10.88.0.0/30,fd00:88::/64" });
+  await add("one", 1);
+  t.like(
+    t.throws(() => service.plan("two", [], (other) => other)),
+    { kind: "resource-exhausted", message: "take address: all 1 addresses of 10.88.0.0/30 are in use" },
+  );
+  await service.release("one");
+  t.is(service.plan("three", [], (other) => other).record.additional?.[0]?.address, "fd00:88::3");
+});
+
+test("pods keep their addresses: a family may be added while they run, and none be taken away or changed", async (t) => {
+  const { add, again, service } = await network(t);
+  await service.ensure();
+  await add("one", 1);
+  await t.notThrowsAsync(again({ podSubnet: DUAL }));
+  for (const other of [{ podSubnet: "10.89.0.0/16" }, { podSubnet: "10.88.0.0/24" }, { podSubnet: "fd00:88::/64" }, { bridge: "other0" }])
+    t.like(await t.throwsAsync(again(other)), { kind: "failed-precondition" }, JSON.stringify(other));
+});
+
+test("without pods another bridge takes the place of the one before", async (t) => {
+  const { again, service, table } = await network(t);
+  await service.ensure();
+  await (await again({ bridge: "other0" })).ensure();
+  t.deepEqual(
+    table.removed.map(({ bridge, bridgeAlias }) => [bridge, bridgeAlias]),
+    [["berth0", "berth:1a2b3c4d"]],
+  );
+  t.is(table.made?.bridge, "other0");
+});
+
+test("an MTU that IPv6 can't live with is refused", async (t) => {
+  const failure = await t.throwsAsync(network(t, { podSubnet: DUAL, mtu: 1279 }));
+  t.like(failure, { kind: "invalid-argument" });
 });

@@ -2,11 +2,11 @@ import test from "ava";
 import { hostsText, resolvConfText } from "../../../src/sandbox/etc-files.ts";
 
 test("a pod finds itself by its name at its address", (t) => {
-  t.regex(hostsText("web", "10.88.0.5"), /^10\.88\.0\.5\tweb$/m);
+  t.regex(hostsText("web", ["10.88.0.5"]), /^10\.88\.0\.5\tweb$/m);
 });
 
 test("a pod without an address finds itself on loopback", (t) => {
-  t.regex(hostsText("web", ""), /^127\.0\.1\.1\tweb$/m);
+  t.regex(hostsText("web", []), /^127\.0\.1\.1\tweb$/m);
 });
 
 test("DNS settings become the lines that resolvers read", (t) => {
