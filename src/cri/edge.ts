@@ -36,6 +36,8 @@ const POLLED = new Set([
   "ContainerStatus",
   "ListContainerStats",
   "ListPodSandboxStats",
+  "StreamContainerStats",
+  "StreamPodSandboxStats",
   "ImageFsInfo",
   "ListImages",
   "ImageStatus",

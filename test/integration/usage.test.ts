@@ -265,6 +265,19 @@ test("lists have what all parts of the filter mean", async (t) => {
   t.deepEqual(await lists("ListPodSandboxStats", {}), new Set([pod.id, other.id]));
   t.deepEqual(await lists("ListPodSandboxStats", { label_selector: labels }), new Set([pod.id]));
   t.deepEqual(await lists("ListPodSandboxStats", { id: other.id, label_selector: labels }), new Set());
+  t.deepEqual(await streamed("StreamContainerStats", "container_stats", { pod_sandbox_id: pod.id }), new Set([one.id, two.id]));
+  t.deepEqual(await streamed("StreamContainerStats", "container_stats", { id: two.id, label_selector: labels }), new Set());
+  t.deepEqual(await streamed("StreamPodSandboxStats", "pod_sandbox_stats", {}), new Set([pod.id, other.id]));
   t.deepEqual(new Set((await podStats(pod)).linux.containers.map(({ attributes }) => attributes.id)), new Set([one.id, two.id]));
   for (const each of pods) await each.remove();
 });
+
+/** Ids of all batches of a list in its stream form, to its end. */
+async function streamed(call: string, field: string, filter: object): Promise<Set<string>> {
+  const ids = new Set<string>();
+  const { ended } = node().cri.stream(call, { filter }, (answer) => {
+    for (const { attributes } of answer[field] as readonly { attributes: { id: string } }[]) ids.add(attributes.id);
+  });
+  await ended;
+  return ids;
+}

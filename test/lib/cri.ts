@@ -69,8 +69,12 @@ export class Cri {
     return { answer, cancel };
   }
 
-  /** A call that answers again and again. `ready` resolves when the node has begun to answer. */
-  stream(name: string, request: Message, take: (answer: Message) => void): { readonly ready: Promise<void>; end(): void } {
+  /** A call that answers again and again. `ready` resolves when the node has begun to answer, `ended` when it has said all. */
+  stream(
+    name: string,
+    request: Message,
+    take: (answer: Message) => void,
+  ): { readonly ready: Promise<void>; readonly ended: Promise<void>; end(): void } {
     const client = this.#clients.find((each) => name in each) as unknown as Record<string, StreamMethod>;
     const call = client[name]?.call(client, request);
     if (call === undefined) throw new Error(`the CRI has no call ${name}`);
@@ -78,7 +82,13 @@ export class Cri {
     // Its end is no news to who ends it.
     call.on("error", () => {});
     const ready = new Promise<void>((resolve) => call.once("metadata", () => resolve()));
-    return { ready, end: () => call.cancel() };
+    const ended = new Promise<void>((resolve, reject) => {
+      call.once("end", resolve);
+      call.once("error", reject);
+    });
+    // Only who waits for it hears of a failure.
+    ended.catch(() => {});
+    return { ready, ended, end: () => call.cancel() };
   }
 
   close(): void {

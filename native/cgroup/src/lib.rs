@@ -8,6 +8,8 @@ mod error;
 mod folder;
 mod kill;
 mod limits;
+mod limits_v1;
+mod limits_v2;
 mod list;
 mod oom_score;
 mod path;

@@ -22,6 +22,8 @@ import { startContainer } from "./start-container.ts";
 import { status } from "./status.ts";
 import { stopContainer } from "./stop-container.ts";
 import { stopPodSandbox } from "./stop-pod-sandbox.ts";
+import { streamContainerStats } from "./stream-container-stats.ts";
+import { streamPodSandboxStats } from "./stream-pod-sandbox-stats.ts";
 import { updateContainerResources } from "./update-container-resources.ts";
 import { updateRuntimeConfig } from "./update-runtime-config.ts";
 import { version } from "./version.ts";
@@ -51,5 +53,7 @@ export function runtimeService(edge: Edge): UntypedServiceImplementation {
     podSandboxStats: edge.unary("PodSandboxStats", podSandboxStats),
     getContainerEvents: edge.serverStream("GetContainerEvents", getContainerEvents),
     listPodSandboxStats: edge.unary("ListPodSandboxStats", listPodSandboxStats),
+    streamContainerStats: edge.download("StreamContainerStats", streamContainerStats),
+    streamPodSandboxStats: edge.download("StreamPodSandboxStats", streamPodSandboxStats),
   } satisfies Partial<RuntimeServiceServer>;
 }

@@ -1,0 +1,71 @@
+//! Limits as files of v2.
+
+use crate::{
+    CgroupError, CgroupPath, Cgroups,
+    limits::{Limits, Plan, or_max, plan_hugepages},
+};
+
+impl Cgroups {
+    pub(crate) fn plan_v2(&self, path: &CgroupPath, limits: &Limits, plan: &mut Plan) -> Result<(), CgroupError> {
+        let Some(hierarchy) = self.hierarchies.first() else { return Err(CgroupError::NotMounted) };
+        let folder = path.under(&hierarchy.mount);
+        plan.write(folder.join("memory.max"), limits.memory_bytes.map(or_max));
+        if let Some(both) = limits.memory_swap_bytes {
+            // v2 limits swap alone.
+            let swap =
+                if both < 0 { both } else { both.saturating_sub(limits.memory_bytes.unwrap_or(0).max(0)).max(0) };
+            plan.write(folder.join("memory.swap.max"), Some(or_max(swap)));
+        }
+        plan.write(folder.join("cpu.weight"), limits.cpu_shares.map(weight_of_shares));
+        if limits.cpu_quota_micros.is_some() || limits.cpu_period_micros.is_some() {
+            let period = limits.cpu_period_micros.unwrap_or(100_000);
+            let max = format!("{} {period}", or_max(limits.cpu_quota_micros.unwrap_or(-1)));
+            plan.write(folder.join("cpu.max"), Some(max));
+        }
+        plan.write(folder.join("pids.max"), limits.pids.map(or_max));
+        plan.write(folder.join("cpuset.cpus"), limits.cpuset_cpus.as_ref());
+        plan.write(folder.join("cpuset.mems"), limits.cpuset_mems.as_ref());
+        plan_hugepages(&folder, "max", limits, plan)?;
+        for (file, value) in &limits.unified {
+            if !is_file_name(file) || value.contains(['\n', '\0']) {
+                return Err(CgroupError::File(file.chars().take(128).collect()));
+            }
+            plan.write(folder.join(file), Some(value));
+        }
+        Ok(())
+    }
+}
+
+/// "memory.high": a controller and a word, nothing that leads out of the folder.
+fn is_file_name(name: &str) -> bool {
+    let mut parts = name.split('.');
+    let plain = |part: &str| {
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+    };
+    (2..=4).contains(&name.split('.').count()) && parts.all(plain)
+}
+
+/// @source the conversion that systemd, runc and the kubelet share: 2..262144 onto 1..10000
+fn weight_of_shares(shares: u64) -> u64 {
+    1 + (shares.clamp(2, 262_144) - 2) * 9999 / 262_142
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_become_the_weights_that_the_kubelet_expects() {
+        assert_eq!([2, 1024, 262_144].map(weight_of_shares), [1, 39, 10_000]);
+    }
+
+    #[test]
+    fn unified_files_stay_in_their_folder() {
+        for good in ["memory.high", "memory.swap.max", "hugetlb.2mb.max", "cpu.weight"] {
+            assert!(is_file_name(good), "{good}");
+        }
+        for bad in ["", "memory", "../x.y", "a/b.c", ".x", "memory..max", "Memory.max"] {
+            assert!(!is_file_name(bad), "{bad:?}");
+        }
+    }
+}
