@@ -1,7 +1,7 @@
 // PodSandboxConfig → domain, checked: what is refused is refused here, before anything is made.
 import { AgentError } from "../../base/errors.ts";
 import { NamespaceMode, type PodSandboxConfig } from "../../generated/cri/runtime/v1/api.ts";
-import type { NamespaceSource, NetworkMode, PidMode, SandboxConfig } from "../../sandbox/records.ts";
+import type { DnsConfig, NamespaceSource, NetworkMode, PidMode, SandboxConfig } from "../../sandbox/records.ts";
 import { toHostPorts } from "./port-mappings.ts";
 import { toResources } from "./resources.ts";
 
@@ -28,7 +28,7 @@ export function toSandboxConfig(proto: PodSandboxConfig | undefined, runtimeHand
     metadata,
     hostname: toHostname(proto.hostname, network, metadata.name),
     logDirectory: proto.logDirectory,
-    dns: proto.dnsConfig ?? { servers: [], searches: [], options: [] },
+    dns: toDns(proto.dnsConfig),
     labels: proto.labels,
     annotations: proto.annotations,
     cgroupParent: toCgroupParent(linux?.cgroupParent ?? ""),
@@ -41,6 +41,13 @@ export function toSandboxConfig(proto: PodSandboxConfig | undefined, runtimeHand
     privileged: security?.privileged ?? false,
     runtimeHandler,
   };
+}
+
+/** Each becomes a word of a line of resolv.conf, and not a line of its own. */
+function toDns({ servers, searches, options }: DnsConfig = { servers: [], searches: [], options: [] }): DnsConfig {
+  const bad = [...servers, ...searches, ...options].find((word) => word === "" || /[\s\0]/.test(word));
+  if (bad !== undefined) throw invalid(`dns_config has ${JSON.stringify(bad)}, which is no word of resolv.conf`);
+  return { servers, searches, options };
 }
 
 function toNetworkMode(mode: NamespaceMode, annotations: Readonly<Record<string, string>>): NetworkMode {
