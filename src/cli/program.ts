@@ -11,6 +11,7 @@ import { addImages } from "./commands/images.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addLoad } from "./commands/load.ts";
 import { addLogs } from "./commands/logs.ts";
+import { addNetwork } from "./commands/network.ts";
 import { addPods } from "./commands/pods.ts";
 import { addPrune } from "./commands/prune.ts";
 import { addPs } from "./commands/ps.ts";
@@ -51,6 +52,7 @@ const COMMANDS = [
   addTag,
   addRmi,
   addPrune,
+  addNetwork,
   addWhy,
   addAudit,
   addVersion,

@@ -33,8 +33,17 @@ export interface EndpointPlan {
   readonly hostPorts: HostPort[];
 }
 
+export interface NetworkDescription {
+  readonly bridge: string;
+  readonly nftTable: string;
+  readonly mtu: number;
+  readonly subnets: readonly { readonly subnet: string; readonly gateway: string; readonly used: number; readonly free: bigint }[];
+}
+
 const DEFAULT_NETWORK = "default";
 const CONTAINER_INTERFACE = "eth0";
+// Ethernet's, and the helper's for 0.
+const DEFAULT_MTU = 1500;
 // RFC 8200, section 5: a link that carries less carries no IPv6.
 const LEAST_IPV6_MTU = 1280;
 
@@ -74,6 +83,18 @@ export class NetworkService {
   /** What others on the node have that may be in the way, as it was when the network was last made. */
   get warnings(): readonly string[] {
     return this.#warnings;
+  }
+
+  /** What it is made of, as the settings have it. */
+  describe(): NetworkDescription {
+    const { bridge, mtu } = this.#options;
+    const subnets = this.#pools.all.map(({ subnet, gateway, used, size }) => ({
+      subnet: subnet.text,
+      gateway,
+      used,
+      free: size - BigInt(used),
+    }));
+    return { bridge, nftTable: this.nftTable, mtu: mtu === 0 ? DEFAULT_MTU : mtu, subnets };
   }
 
   /** Of all pods that have an address. */

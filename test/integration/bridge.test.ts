@@ -109,6 +109,32 @@ test("our own bridge is taken over after a crash, also one that was not marked i
   await pod.remove();
 });
 
+test("berth network tells what the pods have, of each kind", async (t) => {
+  const pod = await Pod.run(node(), { port_mappings: [{ protocol: "UDP", container_port: 53, host_port: 18_071 }] });
+  const alone = await Pod.run(node(), closed);
+  const { stdout } = await berth("network", "inspect", "-o", "json");
+  const [bridge, none, host] = JSON.parse(stdout);
+  const address = await pod.address();
+  t.like(bridge, { kind: "bridge", bridge: "berth0", mtu: 1500, problem: "", subnets: [{ gateway: "10.88.0.1", used: 1, free: 65_532 }] });
+  t.deepEqual(bridge.endpoints, [
+    {
+      podSandboxId: pod.id,
+      podName: (pod.config["metadata"] as { name: string }).name,
+      podNamespace: "test",
+      hostInterface: `veth${pod.id.slice(0, 11)}`,
+      addresses: [address],
+      ports: [{ protocol: "udp", hostIp: "", hostPort: 18_071, podPort: 53 }],
+    },
+  ]);
+  t.deepEqual([none.kind, none.endpoints.map((each: { podSandboxId: string }) => each.podSandboxId)], ["closed", [alone.id]]);
+  t.deepEqual([host.kind, host.endpoints], ["host", []]);
+  t.regex(
+    (await berth("network", "ls")).stdout,
+    /^bridge {2,}bridge {2,}berth0 {2,}10\.88\.0\.0\/16 {2,}10\.88\.0\.1 {2,}1500 {2,}65532 {2,}1 /m,
+  );
+  for (const each of [pod, alone]) await each.remove();
+});
+
 const mtuOf = (link: string): number => Number(/ mtu (\d+) /.exec(run("ip", "link", "show", link))?.[1]);
 
 test("the bridge and new pods have the MTU of the settings, also when it has changed; pods that run keep theirs", async (t) => {

@@ -6,6 +6,7 @@ import { audit } from "./audit.ts";
 import { copyFrom } from "./copy-from.ts";
 import { copyTo } from "./copy-to.ts";
 import { events } from "./events.ts";
+import { listNetworks } from "./list-networks.ts";
 import { listUsage } from "./list-usage.ts";
 import { loadImage } from "./load-image.ts";
 import { pruneImages } from "./prune-images.ts";
@@ -29,5 +30,6 @@ export function berthService(edge: Edge): UntypedServiceImplementation {
     copyFrom: edge.serverStream("CopyFrom", copyFrom),
     copyTo: edge.clientStream("CopyTo", copyTo),
     why: edge.unary("Why", why),
+    listNetworks: edge.unary("ListNetworks", listNetworks),
   } satisfies Partial<BerthServer>;
 }

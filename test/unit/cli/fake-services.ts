@@ -91,6 +91,37 @@ export function imageService(node: FakeNode): ImageServiceServer {
   } satisfies Partial<ImageServiceServer> as unknown as ImageServiceServer;
 }
 
+const NO_NETWORK = { bridge: "", nftTable: "", mtu: 0, subnets: [], problem: "", endpoints: [] };
+const NETWORKS = [
+  {
+    name: "bridge",
+    kind: "bridge",
+    bridge: "berth0",
+    nftTable: "berth_1a2b3c4d",
+    mtu: 1500,
+    subnets: [
+      { subnet: "10.88.0.0/16", gateway: "10.88.0.1", used: 1n, free: 65_532n },
+      { subnet: "fd00:88::/64", gateway: "fd00:88::1", used: 1n, free: 2n ** 64n - 3n },
+    ],
+    problem: "",
+    endpoints: [
+      {
+        podSandboxId: "a1",
+        podName: "shop",
+        podNamespace: "default",
+        hostInterface: "vetha1",
+        addresses: ["10.88.0.2", "fd00:88::2"],
+        ports: [
+          { protocol: "tcp", hostIp: "", hostPort: 8080, podPort: 80 },
+          { protocol: "udp", hostIp: "::1", hostPort: 53, podPort: 5353 },
+        ],
+      },
+    ],
+  },
+  { ...NO_NETWORK, name: "none", kind: "closed" },
+  { ...NO_NETWORK, name: "host", kind: "host" },
+];
+
 export function berthService(node: FakeNode): BerthServer {
   return {
     loadImage: (call, callback) => {
@@ -127,6 +158,7 @@ export function berthService(node: FakeNode): BerthServer {
       () => ({ line: "nothing: ready since 3 s", call: "", waitsFor: "", sinceNanos: 1n, untilNanos: 0n, notes: [] }),
       ({ object }) => object,
     ),
+    listNetworks: node.answer("ListNetworks", () => ({ networks: NETWORKS })),
     audit: node.answer("Audit", ({ repair }) => ({
       differences: node.differences.map((each) => ({ ...each, mended: repair && each.mendable && each.failure === "" })),
       busyPods: 0,
