@@ -11,6 +11,7 @@ const world = {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
+  env: {},
   nowMs: () => Date.now(),
   sleep: () => Promise.resolve(),
   onSignal: () => () => {},

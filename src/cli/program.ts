@@ -10,6 +10,8 @@ import { addHistory } from "./commands/history.ts";
 import { addImages } from "./commands/images.ts";
 import { addInspect } from "./commands/inspect.ts";
 import { addLoad } from "./commands/load.ts";
+import { addLogin } from "./commands/login.ts";
+import { addLogout } from "./commands/logout.ts";
 import { addLogs } from "./commands/logs.ts";
 import { addNetwork } from "./commands/network.ts";
 import { addPods } from "./commands/pods.ts";
@@ -51,6 +53,8 @@ const COMMANDS = [
   addSave,
   addTag,
   addRmi,
+  addLogin,
+  addLogout,
   addPrune,
   addNetwork,
   addWhy,

@@ -13,9 +13,22 @@ export async function confirm(session: Session, question: string, instead: strin
   return /^y(es)?$/i.test((await ask(session, `${question} [y/N] `)).trim());
 }
 
-async function ask(session: Session, question: string): Promise<string> {
+export async function ask(session: Session, question: string): Promise<string> {
   await session.print(question, "stderr");
   return await readLine(session.world);
+}
+
+/** What is typed is not shown. */
+export async function askSecret(session: Session, question: string): Promise<string> {
+  const { stdin } = session.world;
+  await session.print(question, "stderr");
+  stdin.setRawMode?.(true);
+  try {
+    return await readLine(session.world);
+  } finally {
+    stdin.setRawMode?.(false);
+    await session.print("\n", "stderr");
+  }
 }
 
 /** A terminal gives a line at once, or its keys one by one where it is raw. @throws AgentError cancelled at Ctrl-C */
@@ -36,7 +49,7 @@ async function readLine({ stdin }: World): Promise<string> {
       line = ERASES.includes(key) ? [...line].slice(0, -1).join("") : line + key;
     }
   };
-  stdin.on("data", take).on("end", atEnd);
+  stdin.on("data", take).on("end", atEnd).resume();
   try {
     return await promise;
   } finally {

@@ -6,9 +6,10 @@ import { tell } from "./failure.ts";
 
 export interface World {
   readonly version: string;
-  readonly stdin: Readable & { readonly isTTY?: boolean };
+  readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(raw: boolean): unknown };
   readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number };
-  readonly stderr: Writable;
+  readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
+  readonly env: Readonly<Record<string, string | undefined>>;
   /** milliseconds since the epoch */
   nowMs(): number;
   /** Resolves after so long, or as soon as `until` is aborted. */

@@ -6,15 +6,17 @@ import {
   ImageServiceService as Images,
   ImageSpec,
   ImageStatusRequest,
-  PullImageRequest,
   RemoveContainerRequest,
   RunPodSandboxRequest,
   RuntimeServiceService as Runtime,
   StartContainerRequest,
 } from "../generated/cri/runtime/v1/api.ts";
+import { registryOf } from "../base/registry-name.ts";
 import type { NodeClient } from "./client.ts";
 import { listAll, type PodEntry } from "./inventory.ts";
 import { message } from "./message.ts";
+import { pullImage } from "./pull-image.ts";
+import { credentialsFor } from "./registry-credentials.ts";
 import { removePod } from "./remove-pod.ts";
 import { containerConfig, podConfig } from "./run-config.ts";
 import { defaultName, parseName, type PullPolicy, type RunOptions } from "./run-options.ts";
@@ -71,8 +73,8 @@ async function ensureImage(session: Session, reference: string, policy: PullPoli
     if (policy === "never") throw new AgentError("not-found", `run ${reference}: the image is not on this node, and is not to be pulled`);
   }
   await session.print(`berth: pulls ${reference}\n`, "stderr");
-  const { imageRef } = await session.node.ask(Images.pullImage, message(PullImageRequest, { image }), interrupted);
-  return imageRef;
+  const { env } = session.world;
+  return await pullImage(session, reference, await credentialsFor(registryOf(reference), env), interrupted, false);
 }
 
 // Of at most 63 characters, as any name.

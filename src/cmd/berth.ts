@@ -11,6 +11,7 @@ const world: World = {
   stdin: process.stdin,
   stdout: process.stdout,
   stderr: process.stderr,
+  env: process.env,
   nowMs: () => Date.now(),
   sleep: (ms, until) => setTimeout(ms, undefined, until === undefined ? {} : { signal: until }).catch(() => {}),
   onSignal(handle) {

@@ -6,6 +6,7 @@ import type { ContentStore } from "./content/content-store.ts";
 import { parseImageConfig } from "./image-config.ts";
 import { inParallel } from "./in-parallel.ts";
 import type { Lease } from "./leases.ts";
+import type { PullProgress } from "./pull-progress.ts";
 import type { ImageRecord, LayerRef } from "./records.ts";
 import { type Descriptor, layerCompression, type Manifest } from "./registry/manifest.ts";
 import { checkPlatform } from "./registry/platform.ts";
@@ -23,6 +24,7 @@ export interface BuildPlace {
   readonly lease: Lease;
   readonly signal: AbortSignal;
   readonly show: ShowStage;
+  readonly progress?: PullProgress;
 }
 
 const MAX_CONFIG_BYTES = 8 * 1024 * 1024;
@@ -31,7 +33,7 @@ const PARALLEL_LAYERS = 3;
 
 /** @throws AgentError invalid-argument for an image that contradicts itself, not-found for one of another machine */
 export async function buildImage(manifest: Manifest, manifestDigest: string, place: BuildPlace, fetch: FetchBlob): Promise<BuiltImage> {
-  const { content, snapshots, lease, signal, show } = place;
+  const { content, snapshots, lease, signal, show, progress } = place;
   const { config: descriptor, layers: packed } = manifest;
   if (descriptor.sizeBytes > MAX_CONFIG_BYTES)
     throw new AgentError("resource-exhausted", `read image config ${descriptor.digest}: it is over ${MAX_CONFIG_BYTES} bytes`);
@@ -48,6 +50,7 @@ export async function buildImage(manifest: Manifest, manifestDigest: string, pla
     );
   }
   const layers = chain(packed, diffIds);
+  for (const { digest, sizeBytes } of packed) progress?.expect(digest, sizeBytes);
   for (const { chainId } of layers) lease.hold(chainId);
   const work = layers.flatMap((layer, index) => (packed[index] === undefined ? [] : [{ layer, blob: packed[index] }]));
   let there = 0;
@@ -55,9 +58,11 @@ export async function buildImage(manifest: Manifest, manifestDigest: string, pla
   await inParallel(PARALLEL_LAYERS, work, signal, async ({ layer, blob }, either) => {
     await snapshots.prepare(layer, layerCompression(blob), either, async () => {
       await fetch(blob, either);
+      progress?.phase(blob.digest, "unpacking");
       return content.path(blob.digest);
     });
     show(`layers ${++there}/${work.length}`);
+    progress?.phase(blob.digest, "done");
   });
   const sizeBytes = packed.reduce((sum, layer) => sum + BigInt(layer.sizeBytes), BigInt(descriptor.sizeBytes));
   return { id: descriptor.digest, manifestDigest, sizeBytes, config, layers: withSizes(layers, snapshots), history, architecture, os };

@@ -1,7 +1,7 @@
 // Images on this node: pulled, loaded, saved, removed. Layers and blobs are shared, and go when no image, no container and nothing
 // under way needs them.
 import { createHash } from "node:crypto";
-import type { Activities, ShowStage } from "../base/activity.ts";
+import type { Activities } from "../base/activity.ts";
 import type { Clock } from "../base/clock.ts";
 import { AgentError, during, messageOf } from "../base/errors.ts";
 import type { InHand } from "../base/in-hand.ts";
@@ -20,8 +20,10 @@ import { archivesFolder, loadArchive } from "./load-archive.ts";
 import { mountpointOf } from "./mountpoint.ts";
 import { freedByRemoving, type ImageUsage } from "./plan-image-gc.ts";
 import { pullImage } from "./pull-image.ts";
+import { PullProgress } from "./pull-progress.ts";
 import type { ImageRecord } from "./records.ts";
 import { parseReference, repository, taggedName } from "./reference.ts";
+import { checkCredentials } from "./registry/check-credentials.ts";
 import type { RegistryAuth } from "./registry/credentials.ts";
 import { type ArchiveFormat, type ImageToSave, saveArchive } from "./save-archive.ts";
 import { SnapshotStore } from "./snapshot/snapshot-store.ts";
@@ -59,6 +61,8 @@ export class ImageService {
   readonly #mountpoint: string;
   readonly #pulling = new AbortableCalls<ImageRecord>();
   readonly #leases = new Leases();
+  /** by the key of the pull */
+  readonly #progress = new Map<string, PullProgress>();
   #onBrought = (): void => {};
 
   private constructor(options: ImageOptions, content: ContentStore, snapshots: SnapshotStore, mountpoint: string) {
@@ -82,21 +86,52 @@ export class ImageService {
     return service;
   }
 
-  /** Two who pull the same name at the same time share one pull; it ends early only when both have gone away. */
   async pull(text: string, auth: RegistryAuth | undefined, signal: AbortSignal): Promise<ImageRecord> {
+    return await this.startPull(text, auth, signal).image;
+  }
+
+  /**
+   * Two who pull the same name at the same time share one pull; it ends early only when both have gone away.
+   *
+   * @throws AgentError invalid-argument for what is no name; all other failures are those of `image`
+   */
+  startPull(text: string, auth: RegistryAuth | undefined, signal: AbortSignal): { image: Promise<ImageRecord>; progress: PullProgress } {
     const reference = parseReference(text);
-    await during(`pull ${text}`, () => this.#options.store.requireRoom());
     // Credentials are part of the key: who may not read an image must not get it by asking at the right moment.
     const key = createHash("sha256")
       .update(JSON.stringify([reference, auth]))
       .digest("hex");
-    return await this.#pulling.join(key, signal, (shared) =>
-      this.#build("PullImage", [text, taggedName(reference)], shared, async (place) => {
-        const { image, digest } = await pullImage(reference, this.#options.registryConfigDir, auth, place);
-        const names = reference.digest === "" ? [taggedName(reference)] : [];
-        return await this.#catalog.add(image, names, [`${repository(reference)}@${digest}`]);
-      }),
-    );
+    const image = this.#pulling.join(key, signal, async (shared) => {
+      const progress = new PullProgress();
+      this.#progress.set(key, progress);
+      try {
+        await during(`pull ${text}`, () => this.#options.store.requireRoom());
+        return await this.#build(
+          "PullImage",
+          [text, taggedName(reference)],
+          shared,
+          async (place) => {
+            const { image, digest } = await pullImage(reference, this.#options.registryConfigDir, auth, place);
+            const names = reference.digest === "" ? [taggedName(reference)] : [];
+            return await this.#catalog.add(image, names, [`${repository(reference)}@${digest}`]);
+          },
+          progress,
+        );
+      } finally {
+        progress.end();
+        // A pull that was given up may end after the next one of its name has begun.
+        if (this.#progress.get(key) === progress) this.#progress.delete(key);
+      }
+    });
+    // One that was given up before it began has none.
+    const progress = this.#progress.get(key) ?? new PullProgress();
+    if (!this.#progress.has(key)) progress.end();
+    return { image, progress };
+  }
+
+  /** @returns false when the registry lets everybody in, and has not looked at them @throws AgentError failed-precondition for wrong ones */
+  async checkCredentials(registry: string, auth: RegistryAuth, signal: AbortSignal): Promise<boolean> {
+    return await checkCredentials(registry, this.#options.registryConfigDir, auth, signal);
   }
 
   /** @param tarPath below --root */
@@ -285,16 +320,22 @@ export class ImageService {
     return [...chosen.values()];
   }
 
-  async #build<T>(call: string, names: readonly string[], signal: AbortSignal, work: (place: BuildPlace) => Promise<T>): Promise<T> {
+  async #build<T>(
+    call: string,
+    names: readonly string[],
+    signal: AbortSignal,
+    work: (place: BuildPlace) => Promise<T>,
+    progress = new PullProgress(),
+  ): Promise<T> {
     const subject = { objectId: names.at(-1) ?? "", names };
-    return await this.#options.activities.during(call, subject, (show) => this.#buildWith(show, signal, work));
+    return await this.#options.activities.during(call, subject, (show) => this.#buildWith({ show, signal, progress }, work));
   }
 
-  async #buildWith<T>(show: ShowStage, signal: AbortSignal, work: (place: BuildPlace) => Promise<T>): Promise<T> {
+  async #buildWith<T>(asked: Pick<BuildPlace, "show" | "signal" | "progress">, work: (place: BuildPlace) => Promise<T>): Promise<T> {
     const lease = this.#leases.open();
     let built = false;
     try {
-      const result = await work({ content: this.#content, snapshots: this.#snapshots, lease, signal, show });
+      const result = await work({ content: this.#content, snapshots: this.#snapshots, lease, ...asked });
       built = true;
       this.#onBrought();
       return result;

@@ -62,11 +62,16 @@ async function keep({ content, lease }: BuildPlace, { digest, bytes }: FetchedDo
 async function fetchBlob(
   registry: Registry,
   { digest, sizeBytes }: Descriptor,
-  { content }: BuildPlace,
+  { content, progress }: BuildPlace,
   signal: AbortSignal,
 ): Promise<void> {
   try {
-    await registry.ask("pull", signal, (client) => content.ensure(digest, sizeBytes, () => client.blob(digest, signal)));
+    await registry.ask("pull", signal, (client) =>
+      content.ensure(digest, sizeBytes, async () => {
+        const blob = await client.blob(digest, signal);
+        return progress?.counted(digest, blob) ?? blob;
+      }),
+    );
   } catch (failure) {
     throw wrap(failure, `fetch blob ${digest}`);
   }

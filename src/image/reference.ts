@@ -1,5 +1,6 @@
 // Names of images, as Docker writes them: [registry/]path[:tag][@digest]. Pure.
 import { AgentError } from "../base/errors.ts";
+import { splitRegistry } from "../base/registry-name.ts";
 
 export interface Reference {
   readonly registry: string; // "docker.io", "localhost:5000"
@@ -36,18 +37,6 @@ export function parseReference(text: string): Reference {
   if (/^[0-9a-f]{64}$/.test(name)) throw refuse("it is an image's id, and no name");
   if (path.length > 255 || !PATH.test(path)) throw refuse("the name is not of lower-case letters, digits and separators");
   return { registry, path, tag: tag === "" && digest === "" ? "latest" : tag, digest };
-}
-
-// The first part is a registry when it looks like a host; otherwise the name is Docker Hub's.
-function splitRegistry(name: string): { registry: string; path: string } {
-  const slash = name.indexOf("/");
-  const first = slash < 0 ? "" : name.slice(0, slash);
-  if (first.includes(".") || first.includes(":") || first === "localhost") {
-    const registry = first === "index.docker.io" ? "docker.io" : first;
-    const path = name.slice(slash + 1);
-    return { registry, path: registry === "docker.io" && !path.includes("/") ? `library/${path}` : path };
-  }
-  return { registry: "docker.io", path: slash < 0 ? `library/${name}` : name };
 }
 
 /** "registry/path", what names and digests are hung on. */

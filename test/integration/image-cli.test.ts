@@ -1,7 +1,7 @@
 // What is done with images from the command line: real nodes, a real registry, and the programs of others.
 import { execFile } from "node:child_process";
 import { appendFileSync, mkdtempSync, writeFileSync } from "node:fs";
-import { readFile, rm } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
@@ -9,11 +9,16 @@ import test from "ava";
 import { berthOf } from "../lib/berth.ts";
 import { programs, TestNode } from "../lib/node.ts";
 import { makeImage, sha256 } from "../lib/oci-image.ts";
+import { DockerRegistry } from "../lib/registry.ts";
 import { shared } from "../lib/teardown.ts";
 
 const run = promisify(execFile);
 
+// "harbour", by a cheap hash
+const USERS = "ci:$2b$04$k7AUP9b6v3NITYQFeQVrBOH8WUuz7Zlkjb0ZVTe8sj1jGor7gzqgy";
+
 const node = shared(test, (t) => TestNode.start(t));
+const guarded = shared(test, (t) => DockerRegistry.guarded(t, node().registry, USERS));
 const { environment, berth, succeeds } = berthOf(node);
 
 // Beside the first one; its settings are changed on the way.
@@ -28,27 +33,28 @@ const there = berthOf(other);
 const idOf = async (name: string): Promise<string> => JSON.parse(await succeeds("inspect", "--type", "image", name))[0].status.id;
 
 for (const format of ["docker-archive", "oci-archive"]) {
-  test(`an image that is saved as an ${format} is the same on another node, to skopeo and to umoci`, async (t) => {
-    const { image } = node();
-    const id = await idOf(image);
+  test(`an image that is saved as a ${format} is the same on another node, to skopeo and to umoci`, async (t) => {
+    const image = `${node().registry.address}/test/saved:1`;
+    const made = makeImage({ layers: [{ base: "base" }, { "hello.txt": "hello" }] });
+    await node().registry.push("test/saved", "1", made);
+    await succeeds("pull", image);
     const pipe = `berth save --format ${format} "$1" | BERTH_SOCKET="$2" berth load`;
     const env = { ...environment(), PATH: `${programs}:${process.env["PATH"]}` };
     const { stdout } = await run("bash", ["-o", "pipefail", "-c", pipe, "bash", image, other().socket], { env });
-    t.is(stdout, `${image} ${id}\n`);
-    t.is(await there.succeeds("run", "--rm", "--network", "none", image, "echo", "here"), "here\n");
+    t.is(stdout, `${image} ${made.id}\n`);
     await there.succeeds("rmi", image);
     t.is(await there.succeeds("images", "-o", "json"), "[]\n");
 
     const tar = join(node().folder, `${format}.tar`);
     await succeeds("save", "--format", format, "-o", tar, image);
     const config = (await run("skopeo", ["inspect", "--config", "--raw", `${format}:${tar}`], { encoding: "buffer" })).stdout;
-    t.is(sha256(config), id);
+    t.is(sha256(config), made.id);
     const layout = join(node().folder, `${format}-layout`);
     const bundle = join(node().folder, `${format}-bundle`);
-    await run("mkdir", [layout]);
+    await mkdir(layout);
     await run("tar", ["-C", layout, "-xf", tar]);
     await run("umoci", ["unpack", "--image", `${layout}:1`, bundle]);
-    t.deepEqual(await readFile(join(bundle, "rootfs/bin/busybox")), await readFile("/bin/busybox"));
+    t.is(await readFile(join(bundle, "rootfs/hello.txt"), "utf8"), "hello");
   });
 }
 
@@ -115,4 +121,41 @@ test("on a full disk a pull has unused images removed, and no container loses it
   t.regex(other().log, /test\/unused:1.*an unused image was removed, because the disk fills/);
   t.regex(await there.succeeds("images"), /test\/busybox/);
   t.is(await there.succeeds("exec", "user/app", "echo", "alive"), "alive\n");
+});
+
+test("who has signed in pulls what others may not, by Docker's file, and signs out again", async (t) => {
+  const { address } = guarded();
+  const image = `${address}/test/busybox:1`;
+  const user = berthOf(node, { DOCKER_CONFIG: join(node().folder, "docker") });
+  const signIn = (password: string) =>
+    run("bash", ["-o", "pipefail", "-c", 'printf %s "$1" | berth login -u ci --password-stdin "$2"', "bash", password, address], {
+      env: { ...user.environment(), PATH: `${programs}:${process.env["PATH"]}` },
+    });
+  t.regex((await user.berth("pull", image)).stderr, /^berth: pull .*HTTP 401/m);
+  const refused = await t.throwsAsync<Error & { stderr: string }>(signIn("harbor"));
+  t.regex(refused.stderr, /^berth: sign in to 127.*HTTP 401.*check the credentials/);
+  t.regex((await signIn("harbour")).stdout, /^signed in to 127.* as ci; the password is in .*\/docker\/config\.json\n$/);
+  t.regex(await user.succeeds("pull", image), /test\/busybox:1 sha256:/);
+  t.is(await user.succeeds("run", "--rm", "--network", "none", image, "echo", "in"), "in\n");
+  // skopeo reads the same file.
+  const authfile = join(node().folder, "docker", "config.json");
+  t.regex((await run("skopeo", ["inspect", "--tls-verify=false", "--authfile", authfile, `docker://${image}`])).stdout, /"Digest"/);
+  await user.succeeds("logout", address);
+  t.regex((await user.berth("pull", image)).stderr, /^berth: pull .*HTTP 401/m);
+});
+
+test("a pull tells what comes of it, layer by layer, and is quiet where it should be", async (t) => {
+  const image = `${node().registry.address}/test/layers:1`;
+  await node().registry.push("test/layers", "1", makeImage({ layers: [{ a: "a".repeat(5000) }, { b: "b" }] }));
+  const { stdout, stderr } = await berth("pull", image);
+  t.regex(stdout, /^127.*\/test\/layers:1 sha256:[0-9a-f]{64} \d+\.\ds\n$/);
+  t.regex(stderr, /^([0-9a-f]{13} {2}\d+ B fetched\n){2}$/);
+  t.regex((await berth("pull", image)).stderr, /^([0-9a-f]{13} {2}was here\n){2}$/);
+  const quiet = await berth("pull", "-q", image);
+  t.deepEqual([quiet.stderr, quiet.stdout], ["", `${await idOf(image)}\n`]);
+  // script gives it a terminal.
+  const env = { ...environment(), PATH: `${programs}:${process.env["PATH"]}` };
+  await succeeds("rmi", image);
+  const terminal = await run("script", ["-qec", `berth pull ${image}`, "/dev/null"], { env });
+  t.regex(terminal.stdout, /[0-2] of 2 layers, \d+ B fetched/);
 });

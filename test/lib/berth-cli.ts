@@ -18,6 +18,7 @@ export function berthCli(node: () => TestNode) {
       stdin: Readable.from(stdin.length === 0 ? [] : [stdin]),
       stdout,
       stderr,
+      env: {},
       nowMs: () => Date.now(),
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       onSignal: () => () => {},

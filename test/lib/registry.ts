@@ -29,13 +29,29 @@ export class DockerRegistry {
   static async start(t: Teardown, tls?: { certificate: string; key: string; clientcas: string[] }): Promise<DockerRegistry> {
     const folder = await temporaryFolder(t);
     await mkdir(join(folder, "storage"));
+    return await DockerRegistry.#serve(t, folder, "config.yml", { tls });
+  }
+
+  /** Another one with what `open` has, which asks for a password. @param users "name:bcrypt", a line each */
+  static async guarded(t: Teardown, open: DockerRegistry, users: string): Promise<DockerRegistry> {
+    const path = join(open.folder, "users");
+    await writeFile(path, `${users}\n`);
+    return await DockerRegistry.#serve(t, open.folder, "guarded.yml", { auth: { htpasswd: { realm: "test", path } } });
+  }
+
+  static async #serve(
+    t: Teardown,
+    folder: string,
+    file: string,
+    more: { readonly tls?: object | undefined; readonly auth?: object },
+  ): Promise<DockerRegistry> {
     const storage = { filesystem: { rootdirectory: join(folder, "storage") }, delete: { enabled: true } };
     // JSON is YAML too.
     await writeFile(
-      join(folder, "config.yml"),
-      JSON.stringify({ version: 0.1, log: { level: "info" }, storage, http: { addr: "127.0.0.1:0", tls } }),
+      join(folder, file),
+      JSON.stringify({ version: 0.1, log: { level: "info" }, storage, http: { addr: "127.0.0.1:0", tls: more.tls }, auth: more.auth }),
     );
-    const child = spawn("docker-registry", ["serve", join(folder, "config.yml")], { stdio: ["ignore", "ignore", "pipe"] });
+    const child = spawn("docker-registry", ["serve", join(folder, file)], { stdio: ["ignore", "ignore", "pipe"] });
     t.teardown(() => end(child));
     return new DockerRegistry(await addressOf(child), folder);
   }

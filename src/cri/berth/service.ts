@@ -2,6 +2,7 @@
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { BerthServer } from "../../generated/berth/v1/berth.ts";
 import type { Edge } from "../edge.ts";
+import { checkCredentials } from "./check-credentials.ts";
 import { audit } from "./audit.ts";
 import { copyFrom } from "./copy-from.ts";
 import { copyTo } from "./copy-to.ts";
@@ -10,6 +11,7 @@ import { listNetworks } from "./list-networks.ts";
 import { listUsage } from "./list-usage.ts";
 import { loadImage } from "./load-image.ts";
 import { pruneImages } from "./prune-images.ts";
+import { pullImage } from "./pull-image.ts";
 import { saveImage } from "./save-image.ts";
 import { tagImage } from "./tag-image.ts";
 import { timeline } from "./timeline.ts";
@@ -22,6 +24,8 @@ export function berthService(edge: Edge): UntypedServiceImplementation {
     saveImage: edge.download("SaveImage", saveImage),
     tagImage: edge.unary("TagImage", tagImage),
     untagImage: edge.unary("UntagImage", untagImage),
+    pullImage: edge.download("PullImage", pullImage),
+    checkCredentials: edge.unary("CheckCredentials", checkCredentials),
     pruneImages: edge.unary("PruneImages", pruneImages),
     events: edge.serverStream("Events", events),
     timeline: edge.unary("Timeline", timeline),

@@ -28,7 +28,7 @@ export function parseChallenge(header: string): Challenge | undefined {
   };
 }
 
-/** What the token server is asked. @throws AgentError failed-precondition for a realm that a secret must not be sent to */
+/** What the token server is asked. @param repository "" asks for nothing but to be let in @throws AgentError failed-precondition for a realm that a secret must not be sent to */
 export function tokenUrl(challenge: Challenge, registry: URL, repository: string): URL {
   const url = URL.parse(challenge.realm);
   if (url === null || !isTrusted(url, registry)) {
@@ -38,7 +38,8 @@ export function tokenUrl(challenge: Challenge, registry: URL, repository: string
     );
   }
   if (challenge.service !== "") url.searchParams.set("service", challenge.service);
-  url.searchParams.set("scope", challenge.scope || `repository:${repository}:pull`);
+  const scope = challenge.scope || (repository === "" ? "" : `repository:${repository}:pull`);
+  if (scope !== "") url.searchParams.set("scope", scope);
   return url;
 }
 

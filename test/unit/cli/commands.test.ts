@@ -78,7 +78,7 @@ test("a terminal is not offered, and bad usage ends with 2 in one line", async (
 
 test("each command has help with an example", async (t) => {
   const node = await FakeNode.start(t);
-  for (const name of "run pods ps images pull load logs exec stats stop rm timeline version rmi inspect events history completion save tag prune".split(
+  for (const name of "run pods ps images pull load logs exec stats stop rm timeline version rmi inspect events history completion save tag prune login logout".split(
     " ",
   )) {
     const { code, stdout } = await node.berth([name, "--help"]);

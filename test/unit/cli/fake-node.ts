@@ -9,7 +9,7 @@ import { Server, ServerCredentials, status, type handleServerStreamingCall, type
 import type { ExecutionContext } from "ava";
 import { main } from "../../../src/cli/main.ts";
 import { message } from "../../../src/cli/message.ts";
-import { type AuditDifference, BerthService, type EventsResponse } from "../../../src/generated/berth/v1/berth.ts";
+import { type AuditDifference, BerthService, type EventsResponse, type LayerProgress } from "../../../src/generated/berth/v1/berth.ts";
 import {
   Container,
   type ContainerConfig,
@@ -63,8 +63,14 @@ export class FakeNode {
   /** What fails, by the call's name. */
   readonly failures = new Map<string, { code: status; details: string }>();
   loadedBytes = 0;
-  /** of our standard output */
+  /** of our standard output and error */
   isTerminal = false;
+  /** beside HOME, which is its folder */
+  env: Record<string, string> = {};
+  /** What a pull tells on the way. */
+  pullProgress: readonly LayerProgress[][] = [];
+  /** "" is a registry that lets everybody in */
+  password = "";
   readonly folder: string;
   #waiting: (() => void)[] = [];
   #stdout = "";
@@ -147,9 +153,11 @@ export class FakeNode {
       return () => void this.#signals.delete(handle);
     };
     const stdout = Object.assign(sink("stdout"), { isTTY: this.isTerminal });
+    const stderr = Object.assign(sink("stderr"), { isTTY: this.isTerminal, columns: 100, rows: 10 });
+    const env = { HOME: this.folder, PATH: process.env["PATH"], ...this.env };
     // Nothing is waited for; others have their turn.
     const sleep = (): Promise<void> => setImmediate();
-    const world = { version: "1.2.3", stdin, stdout, stderr: sink("stderr"), nowMs: () => NOW_MS, sleep, onSignal };
+    const world = { version: "1.2.3", stdin, stdout, stderr, env, nowMs: () => NOW_MS, sleep, onSignal };
     const code = await main(["--socket", this.socket, ...args], world);
     return { code, ...texts };
   }

@@ -1,5 +1,6 @@
 // The calls of the fake node.
 import { join } from "node:path";
+import { status } from "@grpc/grpc-js";
 import { message } from "../../../src/cli/message.ts";
 import type { BerthServer, PodUsage } from "../../../src/generated/berth/v1/berth.ts";
 import {
@@ -84,10 +85,6 @@ export function imageService(node: FakeNode): ImageServiceServer {
       },
       ({ image }) => image?.image ?? "",
     ),
-    pullImage: node.answer("PullImage", ({ image }) => {
-      node.images.add(image?.image ?? "");
-      return { imageRef: "sha256:12" };
-    }),
   } satisfies Partial<ImageServiceServer> as unknown as ImageServiceServer;
 }
 
@@ -164,6 +161,24 @@ export function berthService(node: FakeNode): BerthServer {
       busyPods: 0,
       truncated: false,
     })),
+    pullImage: node.answerAll(
+      "PullImage",
+      ({ image }) => {
+        node.images.add(image);
+        const onTheWay = node.pullProgress.map((layers) => ({ id: "", layers: [...layers] }));
+        return { answers: [...onTheWay, { id: "sha256:12", layers: [] }], ends: true };
+      },
+      ({ image, credentials }) => `${image} ${credentials === undefined ? "" : Object.values(credentials).join("|")}`,
+    ),
+    checkCredentials: node.answer(
+      "CheckCredentials",
+      ({ credentials }) => {
+        if (node.password !== "" && credentials?.password !== node.password)
+          throw Object.assign(new Error(), { code: status.FAILED_PRECONDITION, details: "sign in: HTTP 401" });
+        return { askedFor: node.password !== "" };
+      },
+      ({ registry, credentials }) => `${registry} ${credentials?.username}`,
+    ),
     pruneImages: node.answer(
       "PruneImages",
       ({ ids, dryRun }) => {

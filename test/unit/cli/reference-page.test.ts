@@ -11,6 +11,7 @@ const program = () =>
       stdin: process.stdin,
       stdout: process.stdout,
       stderr: process.stderr,
+      env: {},
       nowMs: () => 0,
       sleep: () => Promise.resolve(),
       onSignal: () => () => {},

@@ -128,7 +128,7 @@ test("variables of a file come before those of the command line, and --pull says
   );
   t.false(node.calls.includes("PullImage"));
   await run(node, "-d", "--pull", "always", IMAGE);
-  t.true(node.calls.includes("PullImage"));
+  t.true(node.calls.includes(`PullImage ${IMAGE}`));
   const refused = await run(node, "--pull", "never", "other.example/app");
   t.like(refused, { code: 125, stderr: "berth: run other.example/app: the image is not on this node, and is not to be pulled\n" });
 });

@@ -201,6 +201,32 @@ test("an image that is used and loses its last name stays for its container", as
   await until(t, "its layers are gone", async () => (await node.remains()).length === 0);
 });
 
+test("who joins a pull sees how far it is", async (t) => {
+  const { helper, registry, node } = await start(t);
+  const image = makeImage({ layers: [{ a: "1" }, { b: "2" }] });
+  registry.add("app", "1", image);
+  const unpacking = gate();
+  helper.beforeUnpack = unpacking.pass;
+  const name = `${registry.address}/app:1`;
+  const first = node.images.startPull(name, undefined, never);
+  const second = node.images.startPull(name, undefined, never);
+  t.is(second.progress, first.progress);
+  await unpacking.reached;
+  unpacking.open();
+  await second.image;
+  t.deepEqual(
+    (await second.progress.changes(never).next()).value,
+    image.layers.map(({ digest, bytes }) => ({ digest, phase: "done", fetchedBytes: bytes.length, totalBytes: bytes.length })),
+  );
+  const again = node.images.startPull(name, undefined, never);
+  t.not(again.progress, first.progress);
+  await again.image;
+  t.like((await again.progress.changes(never).next()).value, [
+    { phase: "done", fetchedBytes: 0 },
+    { phase: "done", fetchedBytes: 0 },
+  ]);
+});
+
 test("who gives up a pull that another one waits for does not end it", async (t) => {
   const { helper, registry, pull } = await start(t);
   const image = makeImage();
