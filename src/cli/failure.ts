@@ -30,7 +30,8 @@ const NOT_FOUND = 127;
 
 /** The exit code of `run` and `exec` when the program did not run: 127 when it is not there, 126 when it can't be run, else 125. */
 export function codeOfUnstarted(failure: unknown): number {
-  if (!hasCode(failure, status.INVALID_ARGUMENT) && !hasCode(failure, status.INTERNAL)) return NOT_STARTED;
+  // What is no answer of the node's came with the streams of the command.
+  if (isServiceError(failure) && ![status.INVALID_ARGUMENT, status.INTERNAL].includes(failure.code)) return NOT_STARTED;
   const text = messageOf(failure);
   if (/executable file|exec[^:]*: .*no such file or directory/i.test(text) && /not found|no such file/i.test(text)) return NOT_FOUND;
   return /permission denied|exec format error|is a directory/i.test(text) ? CANNOT_RUN : NOT_STARTED;

@@ -1,6 +1,7 @@
 // The subcommands under one program, with what they have in common.
 import { Command, Option } from "commander";
 import { addAudit } from "./commands/audit.ts";
+import { addAttach } from "./commands/attach.ts";
 import { addComplete } from "./commands/complete.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addCp } from "./commands/cp.ts";
@@ -16,6 +17,7 @@ import { addLogs } from "./commands/logs.ts";
 import { addNetwork } from "./commands/network.ts";
 import { addPods } from "./commands/pods.ts";
 import { addPrune } from "./commands/prune.ts";
+import { addPortForward } from "./commands/port-forward.ts";
 import { addPs } from "./commands/ps.ts";
 import { addPull } from "./commands/pull.ts";
 import { addRm } from "./commands/rm.ts";
@@ -41,6 +43,8 @@ const COMMANDS = [
   addLogs,
   addExec,
   addCp,
+  addAttach,
+  addPortForward,
   addStats,
   addEvents,
   addStop,

@@ -3,6 +3,7 @@ import type { Readable, Writable } from "node:stream";
 import { NodeClient } from "./client.ts";
 import type { LogStream } from "./cri-log.ts";
 import { tell } from "./failure.ts";
+import type { Terminal } from "./terminal.ts";
 
 export interface World {
   readonly version: string;
@@ -10,6 +11,8 @@ export interface World {
   readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number };
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number };
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** There when both input and output are one. */
+  readonly terminal?: Terminal;
   /** milliseconds since the epoch */
   nowMs(): number;
   /** Resolves after so long, or as soon as `until` is aborted. */

@@ -2,14 +2,27 @@
 import { setTimeout } from "node:timers/promises";
 import { main } from "../cli/main.ts";
 import type { World } from "../cli/session.ts";
+import type { Terminal } from "../cli/terminal.ts";
 import { VERSION } from "./version.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 
+const { stdin, stdout } = process;
+
+const terminal: Terminal = {
+  size: () => ({ width: stdout.columns, height: stdout.rows }),
+  onResize(listener) {
+    stdout.on("resize", listener);
+    return () => stdout.off("resize", listener);
+  },
+  setRaw: (isRaw) => void stdin.setRawMode(isRaw),
+};
+
 const world: World = {
   version: VERSION,
-  stdin: process.stdin,
-  stdout: process.stdout,
+  stdin,
+  stdout,
+  ...(stdin.isTTY && stdout.isTTY && { terminal }),
   stderr: process.stderr,
   env: process.env,
   nowMs: () => Date.now(),
@@ -23,7 +36,7 @@ const world: World = {
 };
 
 // Whoever read our output has seen enough, as `head` does.
-process.stdout.on("error", (failure: NodeJS.ErrnoException) => {
+stdout.on("error", (failure: NodeJS.ErrnoException) => {
   if (failure.code === "EPIPE") process.exit(0);
   throw failure;
 });

@@ -17,6 +17,7 @@ import { Edge } from "../cri/edge.ts";
 import type { Engine } from "../cri/engine.ts";
 import { serve } from "../cri/server.ts";
 import { ImageGc, spaceOf } from "../image/image-gc.ts";
+import { StreamingServer } from "../cri/streaming/streaming-server.ts";
 import { ImageService } from "../image/image-service.ts";
 import { HelperClient } from "../native-client/helper.ts";
 import { HelperProcess } from "../native-client/helper-process.ts";
@@ -115,7 +116,15 @@ async function startNode(config: Config, log: Log): Promise<Node> {
     ownsCgroupParent,
   });
   started.defer(() => audit.stop());
+  const streaming = await StreamingServer.open({
+    address: config.streamAddress,
+    port: config.streamPort,
+    idleTimeoutMs: config.streamIdleTimeoutSeconds * 1000,
+    log,
+  });
+  started.defer(() => streaming.close());
   const engine: Engine = {
+    streaming,
     version: VERSION,
     sandboxes,
     containers,

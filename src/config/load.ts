@@ -102,5 +102,8 @@ function toConfig(texts: Texts, program: Program): Config {
     imageGcHighPercent,
     imageGcLowPercent,
     imageGcMinAgeSeconds: read(SETTINGS.imageGcMinAgeSeconds),
+    streamAddress: read(SETTINGS.streamAddress),
+    streamPort: read(SETTINGS.streamPort),
+    streamIdleTimeoutSeconds: read(SETTINGS.streamIdleTimeoutSeconds),
   };
 }

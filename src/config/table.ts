@@ -1,4 +1,5 @@
 // Every setting of berthd, in one table: the command line, the file, `--help` and the reference page are made from it.
+import { isIP } from "node:net";
 import { AgentError } from "../base/errors.ts";
 import { LOG_LEVELS, type LogLevel } from "../base/log.ts";
 
@@ -23,6 +24,9 @@ export interface Config {
   readonly imageGcHighPercent: number;
   readonly imageGcLowPercent: number;
   readonly imageGcMinAgeSeconds: number;
+  readonly streamAddress: string;
+  readonly streamPort: number;
+  readonly streamIdleTimeoutSeconds: number;
 }
 
 /** One setting. `read` takes the text of a flag, or of the file's value. */
@@ -83,6 +87,11 @@ function logLevel(value: string): LogLevel {
 function interfaceName(value: string): string {
   if (!/^[a-zA-Z0-9_.-]{1,15}$/.test(value))
     throw new AgentError("invalid-argument", `${JSON.stringify(value)} is no interface name of 1 to 15 characters`);
+  return value;
+}
+
+function ipAddress(value: string): string {
+  if (isIP(value) === 0) throw new AgentError("invalid-argument", `${JSON.stringify(value)} is no IP address`);
   return value;
 }
 
@@ -184,5 +193,26 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     unit: "seconds",
     doc: "Images that came or were used since then stay.",
     read: whole(0, 2_147_483_647),
+  },
+  streamAddress: {
+    name: "stream-address",
+    default: "127.0.0.1",
+    unit: "IP address",
+    doc: "Where exec, attach and port-forward are served. Who can reach it and has a ticket may use them.",
+    read: ipAddress,
+  },
+  streamPort: {
+    name: "stream-port",
+    default: "0",
+    unit: "port",
+    doc: "The same. 0: any that is free.",
+    read: whole(0, 65_535),
+  },
+  streamIdleTimeoutSeconds: {
+    name: "stream-idle-timeout",
+    default: "14400",
+    unit: "seconds",
+    doc: "A stream on which nothing happens that long is ended. 0: never.",
+    read: whole(0, 2_147_483),
   },
 };

@@ -9,6 +9,7 @@ import type { ContainerContext } from "./context.ts";
 import { type CopiedPiece, copyFrom, copyTo, type CopyTarget } from "./copy-files.ts";
 import { createContainer } from "./create-container.ts";
 import { containerEventTypes } from "./events.ts";
+import { attach, exec, type ProcessIo, requireRunning } from "./exec.ts";
 import { execSync } from "./exec-sync.ts";
 import { ExitWaiters } from "./exit-waiters.ts";
 import type { ContainerConfig, ContainerRecord } from "./records.ts";
@@ -77,6 +78,21 @@ export class ContainerService {
 
   execSync(id: ContainerId, command: readonly string[], timeoutSeconds: bigint, signal: AbortSignal): Promise<ExecOutcome> {
     return execSync(this.#context, (each) => this.get(each), id, command, timeoutSeconds, signal);
+  }
+
+  /** @param doing "exec in" @throws AgentError not-found, failed-precondition */
+  requireRunning(id: ContainerId, doing: string): ContainerId {
+    return requireRunning(this.get(id), doing).id;
+  }
+
+  /** @returns the exit code @throws AgentError failed-precondition, cancelled */
+  exec(id: ContainerId, command: readonly string[], tty: boolean, io: ProcessIo): Promise<number> {
+    return exec(this.#context, (each) => this.get(each), id, command, tty, io);
+  }
+
+  /** @returns the exit code of the container @throws AgentError failed-precondition, cancelled */
+  attach(id: ContainerId, io: ProcessIo): Promise<number> {
+    return attach(this.#context, (each) => this.get(each), id, io);
   }
 
   reopenLog(id: ContainerId): Promise<void> {

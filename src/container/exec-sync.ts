@@ -44,6 +44,7 @@ export async function execSync(
       maxBytesPerStream: MAX_OUTPUT_BYTES,
       // The container's own warnings have told already what this node may not set.
       oomScoreAdj: oomScoreAdj(container.config.resources.oomScoreAdj, context.node, []),
+      stdio: undefined,
     };
     const outcome = await context.sandboxes.shim(container.sandboxId).exec(request, signal);
     if (outcome.timedOut)

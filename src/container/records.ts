@@ -63,6 +63,10 @@ export interface ContainerConfig {
   readonly mounts: readonly Mount[];
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** The process has a terminal, an input; the input ends with the first client that is attached. Records of older versions have none. */
+  readonly tty?: boolean;
+  readonly stdin?: boolean;
+  readonly stdinOnce?: boolean;
   /** relative to the sandbox's log directory; "" writes no log */
   readonly logPath: string;
   readonly resources: Resources;

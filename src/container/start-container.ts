@@ -30,6 +30,8 @@ export async function startContainer(context: ContainerContext, find: FindContai
           logDirectory: container.config.logPath === "" ? "" : sandbox.config.logDirectory,
           logPath: container.config.logPath,
           cgroupPath: container.cgroupPath,
+          stdio: { tty: container.config.tty === true, stdin: container.config.stdin === true, stdout: true, stderr: true },
+          stdinOnce: container.config.stdinOnce === true,
           pidNamespaceOf: typeof pid === "string" ? 0 : pid.of,
           runtimeTimeoutMillis: context.runtimeTimeoutMs,
         }),

@@ -8,6 +8,7 @@ import type { LifecycleEvents } from "../sandbox/events.ts";
 import type { SandboxService } from "../sandbox/sandbox-service.ts";
 import type { UsageService } from "../stats/usage-service.ts";
 import type { WhyService } from "../why/why-service.ts";
+import type { StreamingServer } from "./streaming/streaming-server.ts";
 
 export interface Engine {
   readonly version: string;
@@ -19,6 +20,7 @@ export interface Engine {
   readonly audit: AuditService;
   readonly why: WhyService;
   readonly events: LifecycleEvents;
+  readonly streaming: StreamingServer;
   readonly nowNanos: () => bigint;
   /** Why containers can't be run now; undefined when they can. */
   readonly runtimeProblem: () => string | undefined;

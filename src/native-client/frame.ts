@@ -1,4 +1,6 @@
 // Frames as native/wire reads them: a 32-bit big-endian length, then one message.
+import { once } from "node:events";
+import type { Readable } from "node:stream";
 import { AgentError } from "../base/errors.ts";
 
 const MAX_FRAME_BYTES = 4 * 1024 * 1024;
@@ -51,5 +53,22 @@ export class FrameDecoder {
     first = Buffer.concat(this.#chunks.slice(0, count));
     this.#chunks.splice(0, count, first);
     return first;
+  }
+}
+
+/** The next message of a connection that carries something else after it. @throws AgentError unavailable when it ends before */
+export async function readFrame(socket: Readable): Promise<Buffer> {
+  const length = (await readExactly(socket, HEADER_BYTES)).readUInt32BE(0);
+  if (length === 0 || length > MAX_FRAME_BYTES)
+    throw new AgentError("internal", `read message: length ${length} is not within 1 to ${MAX_FRAME_BYTES}`);
+  return await readExactly(socket, length);
+}
+
+async function readExactly(socket: Readable, bytes: number): Promise<Buffer> {
+  for (;;) {
+    const piece: Buffer | null = socket.read(bytes);
+    if (piece?.length === bytes) return piece;
+    if (piece !== null || socket.readableEnded || socket.destroyed) throw new AgentError("unavailable", "the connection ended");
+    await once(socket, "readable");
   }
 }

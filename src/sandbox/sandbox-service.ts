@@ -1,10 +1,14 @@
 // Pod sandboxes: what the CRI edge and the container module may ask of them. Work on one sandbox is ordered by its lock.
 import type { ShowStage } from "../base/activity.ts";
 import { AgentError, during } from "../base/errors.ts";
-import type { SandboxId } from "../base/ids.ts";
+import { type SandboxId, shortId } from "../base/ids.ts";
 import { CallsInFlight } from "../base/join-calls.ts";
 import { KeyedLock } from "../base/keyed-lock.ts";
+import type { Duplex } from "node:stream";
+import type { ProcessIo } from "../native-client/process-io.ts";
 import type { ShimClient } from "../native-client/shim.ts";
+import { forwardPort } from "../native-client/shim-port.ts";
+import { runSession, type SessionCall } from "../native-client/shim-session.ts";
 import type { SandboxContents } from "./contents.ts";
 import type { SandboxContext } from "./context.ts";
 import { sandboxEventTypes } from "./events.ts";
@@ -132,13 +136,24 @@ export class SandboxService {
 
   /** The shim of a ready sandbox. @throws AgentError failed-precondition when it is not ready */
   shim(id: SandboxId): ShimClient {
-    const sandbox = this.get(id);
-    if (sandbox.state !== "ready") throw new AgentError("failed-precondition", `use pod sandbox ${id}: it is ${sandbox.state}`);
+    this.#requireReady(id);
     return this.#context.shims.get(id);
   }
 
   findShim(id: SandboxId): ShimClient | undefined {
     return this.#context.shims.find(id);
+  }
+
+  /** A process of the pod with its streams, to its end. @throws AgentError failed-precondition when the pod is not ready, cancelled */
+  async runSession(id: SandboxId, call: SessionCall, io: ProcessIo): Promise<number> {
+    const { socketPath } = this.#requireReady(id);
+    return await runSession(socketPath, `shim of pod ${shortId(id)}`, call, io);
+  }
+
+  /** One connection to a port of the pod, to the end of both directions. @throws AgentError unavailable when nobody listens, cancelled */
+  async forwardPort(id: SandboxId, port: number, data: Duplex, gone: AbortSignal): Promise<void> {
+    const { socketPath } = this.#requireReady(id);
+    await forwardPort(socketPath, `shim of pod ${shortId(id)}`, port, data, gone);
   }
 
   /** Brings records and kernel together after a start of berthd; calls are served only after it. */
@@ -188,6 +203,12 @@ export class SandboxService {
         await this.#requireContents().recover(id, containers);
       });
     });
+  }
+
+  #requireReady(id: SandboxId): SandboxRecord {
+    const sandbox = this.get(id);
+    if (sandbox.state !== "ready") throw new AgentError("failed-precondition", `use pod sandbox ${id}: it is ${sandbox.state}`);
+    return sandbox;
   }
 
   #requireContents(): SandboxContents {

@@ -8,13 +8,10 @@ import { shared } from "../lib/teardown.ts";
 const node = shared(test, (t) => TestNode.start(t, { withImage: false }));
 
 const NOT_BUILT = [
-  "Attach",
   "CheckpointContainer",
   "CheckpointPod",
-  "Exec",
   "ListMetricDescriptors",
   "ListPodSandboxMetrics",
-  "PortForward",
   "RestorePod",
   "UpdatePodSandboxResources",
 ];
@@ -49,6 +46,7 @@ test("the node says who it is, and that it is ready", async (t) => {
     [
       ["RuntimeReady", true],
       ["NetworkReady", true],
+      ["DiskHasRoom", true],
     ],
   );
   const { linux } = await node().cri.call<{ linux: { cgroup_driver: string } }>("RuntimeConfig", {});

@@ -1,5 +1,6 @@
 // ExecSync: one command beside the container's process, to its end.
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import test from "ava";
 import { cgroupFile } from "../lib/kernel.ts";
@@ -49,12 +50,21 @@ const begun = (container: Container): Promise<true> =>
     (await others(container)).filter((line) => line === "sleep 4321").length === STUBBORN_SLEEPERS ? true : undefined,
   );
 
-/** Cgroups of commands, wherever this host has them. */
-const execCgroups = (): string[] =>
+/** Cgroups of the pod's commands, wherever this host has them. */
+const execCgroups = ({ id }: Pod): string[] =>
   ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
-    .filter((folder) => existsSync(folder))
-    .flatMap((folder) => readdirSync(folder, { recursive: true, encoding: "utf8" }))
-    .filter((path) => /(^|\/)(berth-exec-[^/]*|exec-\d+)$/.test(path));
+    .flatMap(foldersBelow)
+    .filter((path) => path.includes(`berth-exec-${id.slice(0, 12)}-`) || (path.includes(id) && /exec-\d+$/.test(path)));
+
+/** Those of others come and go meanwhile. */
+function foldersBelow(folder: string): string[] {
+  try {
+    const names = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+    return names.flatMap(({ name }) => [join(folder, name), ...foldersBelow(join(folder, name))]);
+  } catch {
+    return [];
+  }
+}
 
 for (const [runtime, modes] of [
   ["crun", ["CONTAINER", "NODE"]],
@@ -70,7 +80,7 @@ for (const [runtime, modes] of [
       t.like(failure, { code: status.DEADLINE_EXCEEDED });
       t.regex(String(failure?.message), /timed out: "sh" was killed after 1 s/);
       t.deepEqual(await others(container), [], "nothing is left when the answer comes");
-      t.deepEqual(execCgroups(), []);
+      t.deepEqual(execCgroups(pod), []);
       await pod.remove();
     });
   }
@@ -109,7 +119,7 @@ test("a daemon that a command leaves behind is its container's, and goes with it
   const cgroupPath = await container.cgroupPath();
   await container.output("sh", "-c", "setsid sleep 4321 </dev/null >/dev/null 2>&1 &");
   await node().eventually("it alone is there", async () => ((await others(container)).join() === "sleep 4321" ? true : undefined));
-  t.deepEqual(execCgroups(), []);
+  t.deepEqual(execCgroups(pod), []);
   await container.stop(0);
   t.deepEqual(othersIn(cgroupPath), []);
   await pod.remove();

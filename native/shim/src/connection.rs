@@ -10,8 +10,9 @@ use wire::{Decoder, ShimRequest, ShimResponse};
 const READ_BYTES: usize = 64 * 1024;
 // A reader that far behind has stopped reading.
 const MAX_OUT_BYTES: usize = 8 * 1024 * 1024;
-/// Above this the pipes of its execs are not read: the writer waits, not we.
-pub const BUSY_OUT_BYTES: usize = 1024 * 1024;
+// Above this the pipes of its processes are not read: the writer waits, not we.
+const BUSY_OUT_BYTES: usize = 1024 * 1024;
+const BUSY_SESSION_BYTES: usize = 256 * 1024;
 
 pub struct Connection {
     socket: OwnedFd,
@@ -19,12 +20,20 @@ pub struct Connection {
     out: Vec<u8>,
     sent: usize,
     open: bool,
+    /// It is there for the streams of one process, or for one port; events are not for it.
+    pub is_session: bool,
 }
 
 impl Connection {
     /// @param socket not blocking
     pub fn new(socket: OwnedFd) -> Self {
-        Self { socket, decoder: Decoder::default(), out: Vec::new(), sent: 0, open: true }
+        Self { socket, decoder: Decoder::default(), out: Vec::new(), sent: 0, open: true, is_session: false }
+    }
+
+    /// For what is no longer spoken in messages. @returns also what is still to be sent
+    pub fn into_socket(mut self) -> (OwnedFd, Vec<u8>) {
+        self.out.drain(..self.sent);
+        (self.socket, self.out)
     }
 
     pub fn is_open(&self) -> bool {
@@ -36,7 +45,7 @@ impl Connection {
     }
 
     pub fn is_busy(&self) -> bool {
-        self.out.len() - self.sent > BUSY_OUT_BYTES
+        self.out.len() - self.sent > if self.is_session { BUSY_SESSION_BYTES } else { BUSY_OUT_BYTES }
     }
 
     /// The requests that are whole now.

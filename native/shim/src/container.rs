@@ -1,14 +1,17 @@
 //! One container: where it is in its life, its process, its output.
 
 use crate::{
+    attach::Attached,
+    console::Console,
     cri_log::{Lines, Log},
     error::ShimError,
     exit::Ended,
+    input::Input,
     output::{Chunk, read_chunk},
     runtime::Runtime,
 };
 use std::{os::fd::OwnedFd, path::PathBuf, time::Instant};
-use wire::{ContainerExit, ShimContainer, ShimContainerPhase, Stage};
+use wire::{ContainerExit, ShimContainer, ShimContainerPhase, ShimStream, Stage};
 
 const READ_BYTES: usize = 64 * 1024;
 // pipe(7): what the kernel keeps between a writer and us.
@@ -76,6 +79,11 @@ pub struct Container {
     pub start: Option<Start>,
     pub drain_deadline: Option<Instant>,
     pub deleters: Vec<Reply>,
+    /// where it asked for one
+    pub input: Option<Input>,
+    pub stdin_once: bool,
+    pub console: Option<Console>,
+    pub attached: Vec<Attached>,
 }
 
 pub struct Process {
@@ -84,8 +92,16 @@ pub struct Process {
 }
 
 pub struct Stream {
+    pub kind: ShimStream,
     pub pipe: OwnedFd,
     pub lines: Lines,
+}
+
+impl Stream {
+    pub fn new((kind, pipe): (ShimStream, OwnedFd)) -> Self {
+        let name = if kind == ShimStream::Stderr { "stderr" } else { "stdout" };
+        Self { kind, pipe, lines: Lines::new(name) }
+    }
 }
 
 impl Container {
@@ -106,36 +122,37 @@ impl Container {
             start: None,
             drain_deadline: None,
             deleters: Vec::new(),
+            input: None,
+            stdin_once: false,
+            console: None,
+            attached: Vec::new(),
         }
     }
 
-    /// Reads what is there of one stream, while the log takes it. False when the stream has ended.
-    pub fn read_stream(&mut self, index: usize) -> bool {
-        let Some(stream) = self.streams.get_mut(index) else { return false };
-        match read_chunk(&stream.pipe, READ_BYTES) {
-            Chunk::Bytes(bytes) => {
-                stream.lines.push(&bytes, &mut self.log);
-                self.log.flush();
-                true
-            }
-            Chunk::Later => true,
-            Chunk::End => {
-                stream.lines.finish(&mut self.log);
-                self.log.flush();
-                false
-            }
+    /// Reads what is there of one stream, while the log takes it, and gives it on for those who are attached.
+    pub fn read_stream(&mut self, index: usize) -> (ShimStream, Chunk) {
+        let Some(stream) = self.streams.get_mut(index) else { return (ShimStream::Stdout, Chunk::Later) };
+        let chunk = read_chunk(&stream.pipe, READ_BYTES);
+        match &chunk {
+            Chunk::Bytes(bytes) => stream.lines.push(bytes, &mut self.log),
+            Chunk::Later => {}
+            Chunk::End => stream.lines.finish(&mut self.log),
         }
+        self.log.flush();
+        (stream.kind, chunk)
     }
 
     /// Takes what the pipes hold now, then lets go of them. Who still writes is a child that has outlived its container, and
     /// may not keep us.
-    pub fn close_streams(&mut self) {
+    pub fn close_streams(&mut self) -> Vec<(ShimStream, Vec<u8>)> {
+        let mut rest = Vec::new();
         while let Some(mut stream) = self.streams.pop() {
             let mut left = MOST_IN_PIPE_BYTES;
             while let Chunk::Bytes(bytes) = read_chunk(&stream.pipe, left.min(READ_BYTES)) {
                 stream.lines.push(&bytes, &mut self.log);
                 self.log.flush();
                 left -= bytes.len();
+                rest.push((stream.kind, bytes));
                 if left == 0 {
                     break;
                 }
@@ -143,6 +160,7 @@ impl Container {
             stream.lines.finish(&mut self.log);
         }
         self.log.flush();
+        rest
     }
 
     pub fn report(&self) -> ShimContainer {

@@ -1,6 +1,7 @@
 //! Why a request failed.
 
 use crate::exit::Stuck;
+use rustix::io::Errno;
 use std::{error::Error, fmt, io};
 use wire::{ErrorKind, Failure};
 
@@ -51,6 +52,11 @@ pub enum ShimError {
     PodInit {
         message: String,
     },
+    /// A port of the pod that can't be connected to.
+    Port {
+        port: u16,
+        errno: Errno,
+    },
     UnknownCall,
     Busy {
         containers: usize,
@@ -73,6 +79,7 @@ impl ShimError {
             Self::Exists { .. } => ErrorKind::AlreadyExists,
             Self::State { .. } | Self::Busy { .. } => ErrorKind::FailedPrecondition,
             Self::UnknownCall => ErrorKind::Unimplemented,
+            Self::Port { .. } => ErrorKind::Unavailable,
             Self::PodInit { .. } => ErrorKind::Internal,
             Self::Runtime { message, .. } => runtime_kind(message),
             Self::Stuck { .. } => ErrorKind::DeadlineExceeded,
@@ -114,6 +121,7 @@ impl fmt::Display for ShimError {
             Self::Start { id, source } => write!(f, "start container {id}: {source}"),
             Self::Cancelled { doing } => write!(f, "{doing}: it was cancelled"),
             Self::PodInit { message } => f.write_str(message),
+            Self::Port { port, errno } => write!(f, "connect to port {port}: {errno}"),
             Self::UnknownCall => f.write_str("read request: this shim does not know the call"),
             Self::Busy { containers } => write!(f, "end shim: it has {containers} containers"),
         }

@@ -1,6 +1,6 @@
 //! What the loop waits for, and until when.
 
-use crate::{connection::Connection, server::Server};
+use crate::{connection::Connection, forward::Wants, input::Input, server::Server};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     io::Errno,
@@ -20,6 +20,10 @@ pub enum Source {
     Signals,
     Connection(u64),
     Stream(String, usize),
+    Input(String),
+    ExecInput(u64),
+    PendingForward(u64),
+    Forward(u64),
     ExecPipe(u64, usize),
     /// of a command that was killed
     ExecCgroup(u64),
@@ -34,15 +38,42 @@ impl Server {
         for (id, connection) in &self.connections {
             sources.push(Source::Connection(*id));
             let out = if connection.wants_to_write() { PollFlags::OUT } else { PollFlags::empty() };
-            descriptors.push(PollFd::from_borrowed_fd(connection.as_fd(), PollFlags::IN | out));
+            let wanted = if self.is_input_busy(*id) { PollFlags::empty() } else { PollFlags::IN };
+            descriptors.push(PollFd::from_borrowed_fd(connection.as_fd(), wanted | out));
         }
-        for container in self.containers.values().filter(|container| container.log.takes_more()) {
+        for (id, container) in &self.containers {
+            if let Some(input) = container.input.as_ref().and_then(Input::waits_for) {
+                sources.push(Source::Input(id.clone()));
+                descriptors.push(PollFd::from_borrowed_fd(input, PollFlags::OUT));
+            }
+            if !container.log.takes_more() || self.is_held_up(&container.attached) {
+                continue;
+            }
             for (index, stream) in container.streams.iter().enumerate() {
                 sources.push(Source::Stream(container.id.clone(), index));
                 descriptors.push(PollFd::new(&stream.pipe, PollFlags::IN));
             }
         }
+        for (id, pending) in &self.pending_forwards {
+            sources.push(Source::PendingForward(*id));
+            descriptors.push(PollFd::new(&pending.connecting.socket, PollFlags::OUT));
+        }
+        for (id, forward) in &self.forwards {
+            for (side, Wants { to_read, to_write }) in forward.sides() {
+                let read = if to_read { PollFlags::IN } else { PollFlags::empty() };
+                let write = if to_write { PollFlags::OUT } else { PollFlags::empty() };
+                // A side that nothing is wanted of says only that it has broken, and again and again.
+                if to_read || to_write {
+                    sources.push(Source::Forward(*id));
+                    descriptors.push(PollFd::from_borrowed_fd(side, read | write));
+                }
+            }
+        }
         for (id, exec) in &self.execs {
+            if let Some(input) = exec.input.as_ref().and_then(Input::waits_for) {
+                sources.push(Source::ExecInput(*id));
+                descriptors.push(PollFd::from_borrowed_fd(input, PollFlags::OUT));
+            }
             if let Some(events) = exec.dying() {
                 sources.push(Source::ExecCgroup(*id));
                 descriptors.push(PollFd::new(events, PollFlags::PRI));
@@ -76,7 +107,8 @@ impl Server {
         let first_visit = (self.last_connection == 0).then_some(self.first_visit_until);
         let runtimes = self.children.values().filter_map(|each| each.due.map(|(deadline, _)| deadline));
         let cgroups = (!self.old_exec_cgroups.is_empty()).then(|| Instant::now() + CGROUP_RETRY);
-        containers.chain(execs).chain(runtimes).chain(stuck).chain(cgroups).chain(first_visit).min()
+        let forwards = self.pending_forwards.values().map(|pending| pending.connecting.until);
+        containers.chain(execs).chain(forwards).chain(runtimes).chain(stuck).chain(cgroups).chain(first_visit).min()
     }
 
     /// What is due by the clock.
@@ -101,6 +133,7 @@ impl Server {
         }
         self.end_stuck_runtimes(now);
         self.keep_exec_time(now);
+        self.end_late_forwards(now);
         if self.is_forgotten(now) {
             self.ending = true;
         }

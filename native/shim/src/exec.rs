@@ -1,9 +1,11 @@
 //! One process beside a container's: its output goes to who asked, its exit code last.
 
 use crate::{
+    console::Console,
     container::Reply,
     exec_cgroup::ExecCgroup,
     exit::{Ended, Stuck},
+    input::Input,
     process_tree,
 };
 use std::{fs, os::fd::OwnedFd, path::PathBuf, time::Instant};
@@ -32,6 +34,9 @@ pub struct Exec {
     pub drain_deadline: Option<Instant>,
     pub cut: Option<Cut>,
     pub bytes_left: [u64; 2],
+    /// both only of one with streams
+    pub input: Option<Input>,
+    pub console: Option<Console>,
     /// `None` where the host has none to give
     pub cgroup: Option<ExecCgroup>,
     /// made for the runtime; removed with the exec

@@ -8,9 +8,11 @@ use crate::{
     exec::{CHUNK_BYTES, Cut, Exec},
     exec_cgroup::{ExecCgroup, ExecCgroups},
     exit::{Ended, Stuck},
-    output::{self, Chunk, read_chunk},
+    log,
+    output::{Chunk, read_chunk},
     runtime,
     server::Server,
+    stdio,
 };
 use std::{
     fs,
@@ -38,29 +40,32 @@ impl Server {
         if container.phase != Phase::Running {
             return Err(ShimError::State { doing: "exec in container", id, state: container.phase.name() });
         }
-        let file = |kind: &str| container.file(&format!("exec-{number}.{kind}"));
+        let folder = container.folder.clone();
+        let file = |kind: &str| folder.join(format!("exec-{number}.{kind}"));
         let (process, pid_file, log) = (file("json"), file("pid"), file("log"));
         let runtime = self.runtime(&request.runtime_path, u32::try_from(limit).unwrap_or(0))?;
         let doing = || format!("exec in container {id}");
-        let pipes = || output::pipe().map_err(|errno| ShimError::io(doing(), errno));
-        let ((stdout, its_stdout), (stderr, its_stderr)) = (pipes()?, pipes()?);
+        let wanted = request.stdio.unwrap_or_default();
+        let (streams, its) = stdio::make(&folder, &format!("exec-{number}.sock"), wanted.tty, wanted.stdin)
+            .map_err(|source| ShimError::io(doing(), source))?;
         let timeout = Duration::from_millis(request.timeout_millis.into());
         let mut exec = Exec {
             reply,
             container: id.clone(),
-            pipes: vec![(ShimStream::Stdout, stdout), (ShimStream::Stderr, stderr)],
+            pipes: streams.output,
             runtime_pid: 0,
             pid: None,
             ended: None,
             deadline: (!timeout.is_zero()).then(|| Instant::now() + timeout),
             drain_deadline: None,
             cut: None,
-            bytes_left: [request.max_bytes_per_stream; 2],
+            bytes_left: bounds(request),
+            input: streams.input,
+            console: streams.console,
             cgroup: None,
             files: vec![process.clone(), pid_file.clone(), log.clone()],
         };
         fs::write(&process, &request.process_json).map_err(|source| ShimError::io(doing(), source))?;
-        let its = runtime::Output { stdout: its_stdout, stderr: its_stderr };
         let cgroup = self.exec_cgroups.make(&cgroup_path, &self.config.sandbox_id, number);
         let place = runtime::ExecPlace {
             born_in: cgroup
@@ -82,6 +87,9 @@ impl Server {
         }
         self.follow_runtime(exec.runtime_pid, Child::ExecStart(number), runtime.limit);
         self.execs.insert(number, exec);
+        if request.stdio.is_some() {
+            self.make_session(reply);
+        }
         Ok(())
     }
 
@@ -103,6 +111,13 @@ impl Server {
         match started {
             Ok(pid) => {
                 exec.pid = Some(pid);
+                match stdio::open_terminal(&mut exec.console, &mut exec.input) {
+                    Ok(terminal) => exec.pipes.extend(terminal.map(|pipe| (ShimStream::Stdout, pipe))),
+                    Err(failure) => {
+                        log::warn(format_args!("take the terminal of an exec in {}: {failure}", exec.container));
+                        exec.kill();
+                    }
+                }
                 if exec.cut.is_some() {
                     exec.kill();
                 }
@@ -162,6 +177,20 @@ impl Server {
         }
     }
 
+    /// Its time is over: a child may keep the pipes for ever, and a slow reader has not made us read all that is in them.
+    fn finish_late_exec(&mut self, number: u64) {
+        let Some(exec) = self.execs.get_mut(&number) else { return };
+        let reply = exec.reply;
+        for (stream, pipe) in std::mem::take(&mut exec.pipes) {
+            if let Chunk::Bytes(mut data) = read_chunk(&pipe, CHUNK_BYTES) {
+                let Some(exec) = self.execs.get_mut(&number) else { return };
+                data.truncate(exec.take(stream, data.len()));
+                self.answer(reply, CallResult::ExecOutput(ShimExecOutput { stream: stream.into(), data }));
+            }
+        }
+        self.finish_exec(number);
+    }
+
     fn finish_exec(&mut self, number: u64) {
         let Some(exec) = self.execs.remove(&number) else { return };
         let exit_code = exec.ended.map_or(0, |ended| ended.code);
@@ -208,9 +237,17 @@ impl Server {
         let drained: Vec<u64> =
             self.execs.iter().filter(|(_, exec)| is_due(exec.drain_deadline)).map(|(number, _)| *number).collect();
         for number in drained {
-            self.finish_exec(number);
+            self.finish_late_exec(number);
         }
         self.old_exec_cgroups.retain(|(cgroup, until)| !cgroup.dissolve() && now < *until);
+    }
+}
+
+/// How much of each output is passed on; of one that somebody reads now, all that is wanted.
+fn bounds(request: &ShimExec) -> [u64; 2] {
+    match request.stdio {
+        None => [request.max_bytes_per_stream; 2],
+        Some(stdio) => [stdio.stdout, stdio.stderr].map(|is_wanted| if is_wanted { u64::MAX } else { 0 }),
     }
 }
 

@@ -80,7 +80,7 @@ impl Server {
     pub fn finish(&mut self, id: &str) {
         let Some(container) = self.containers.get_mut(id) else { return };
         let Some(ended) = container.ended.filter(|_| container.phase == Phase::Draining) else { return };
-        container.close_streams();
+        let rest = container.close_streams();
         let exit = ended.as_exit(exit::was_oom_killed(&container.cgroup_path));
         if let Err(failure) = exit::write_record(&container.folder, &exit) {
             log::warn(failure);
@@ -89,8 +89,13 @@ impl Server {
         container.process = None;
         container.drain_deadline = None;
         container.phase = Phase::Exited;
+        (container.input, container.console) = (None, None);
         let report = container.report();
         let deleting = !container.deleters.is_empty();
+        for (stream, bytes) in rest {
+            self.give_output(id, stream, &bytes);
+        }
+        self.end_attached(id, exit.exit_code);
         self.tell_all(CallResult::ContainerExited(report));
         if deleting {
             self.start_delete(id);

@@ -1,6 +1,6 @@
 //! The OCI runtime's command line: crun and runc take the same words.
 
-use crate::error::ShimError;
+use crate::{descriptors, error::ShimError};
 use rustix::{
     io::{read, write},
     pipe::{PipeFlags, pipe_with},
@@ -13,7 +13,7 @@ use std::{
         unix::process::CommandExt,
     },
     path::{Path, PathBuf},
-    process::{Command, Stdio},
+    process::{self, Command},
     time::Duration,
 };
 use sys::process::{Fork, fork, fork_into};
@@ -30,9 +30,12 @@ pub struct Runtime {
     pub limit: Duration,
 }
 
-pub struct Output {
-    pub stdout: OwnedFd,
-    pub stderr: OwnedFd,
+/// What a process has for its standard streams.
+pub enum Stdio {
+    /// `stdin` `None` is one that has ended
+    Pipes { stdin: Option<OwnedFd>, stdout: OwnedFd, stderr: OwnedFd },
+    /// a terminal, sent to this socket, which is in the folder that the runtime is run in
+    Console { folder: PathBuf, socket: String },
 }
 
 /// Where an exec's process comes to be.
@@ -45,31 +48,40 @@ pub struct ExecPlace<'a> {
     pub oom_score_adj: Option<i32>,
 }
 
+impl Stdio {
+    fn give_to(self, command: &mut Command) {
+        match self {
+            Self::Pipes { stdin, stdout, stderr } => {
+                stdin.map(|stdin| command.stdin(stdin));
+                command.stdout(stdout).stderr(stderr);
+            }
+            Self::Console { folder, socket } => {
+                command.current_dir(folder).arg("--console-socket").arg(socket);
+            }
+        }
+    }
+}
+
 impl Runtime {
     /// Each gives the process id of the runtime, which the caller waits for. `log` takes the runtime's own words.
-    pub fn create(
-        &self,
-        id: &str,
-        bundle: &Path,
-        pid_file: &Path,
-        log: &Path,
-        output: Output,
-    ) -> Result<i32, ShimError> {
+    pub fn create(&self, id: &str, bundle: &Path, pid_file: &Path, log: &Path, stdio: Stdio) -> Result<i32, ShimError> {
         let mut command = self.command(log);
-        command.arg("create").arg("--bundle").arg(bundle).arg("--pid-file").arg(pid_file).arg(id);
-        self.spawn(command, "create", id, Some(output))
+        command.arg("create").arg("--bundle").arg(bundle).arg("--pid-file").arg(pid_file);
+        stdio.give_to(&mut command);
+        command.arg(id);
+        self.spawn(command, "create", id)
     }
 
     pub fn start(&self, id: &str, log: &Path) -> Result<i32, ShimError> {
         let mut command = self.command(log);
         command.arg("start").arg(id);
-        self.spawn(command, "start", id, None)
+        self.spawn(command, "start", id)
     }
 
     pub fn delete(&self, id: &str, log: &Path) -> Result<i32, ShimError> {
         let mut command = self.command(log);
         command.arg("delete").arg("--force").arg(id);
-        self.spawn(command, "delete", id, None)
+        self.spawn(command, "delete", id)
     }
 
     pub fn exec(
@@ -78,7 +90,7 @@ impl Runtime {
         process: &Path,
         pid_file: &Path,
         log: &Path,
-        output: Output,
+        stdio: Stdio,
         place: &ExecPlace,
     ) -> Result<i32, ShimError> {
         let mut command = self.command(log);
@@ -86,10 +98,12 @@ impl Runtime {
         if let Some(name) = place.sub_cgroup {
             command.arg("--cgroup").arg(name);
         }
-        command.arg(id).stdout(output.stdout).stderr(output.stderr);
+        stdio.give_to(&mut command);
+        command.arg(id);
         let failed = |source: std::io::Error| ShimError::io(format!("{} exec {id}", self.program.display()), source);
         let pipe = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()));
         let (report, its_report) = pipe?;
+        let _limit = descriptors::lowered();
         let forked = match place.born_in {
             Some(cgroup) => fork_into(cgroup),
             None => fork(),
@@ -121,16 +135,14 @@ impl Runtime {
 
     fn command(&self, log: &Path) -> Command {
         let mut command = Command::new(&self.program);
-        command.env_clear().env("PATH", PATH).current_dir("/").stdin(Stdio::null());
+        command.env_clear().env("PATH", PATH).current_dir("/");
+        command.stdin(process::Stdio::null()).stdout(process::Stdio::null()).stderr(process::Stdio::null());
         command.arg("--root").arg(&self.root).arg("--log").arg(log).arg("--log-format").arg("json");
         command
     }
 
-    fn spawn(&self, mut command: Command, verb: &str, id: &str, output: Option<Output>) -> Result<i32, ShimError> {
-        match output {
-            Some(Output { stdout, stderr }) => command.stdout(stdout).stderr(stderr),
-            None => command.stdout(Stdio::null()).stderr(Stdio::null()),
-        };
+    fn spawn(&self, mut command: Command, verb: &str, id: &str) -> Result<i32, ShimError> {
+        let _limit = descriptors::lowered();
         let failed = |source: std::io::Error| ShimError::io(format!("{} {verb} {id}", self.program.display()), source);
         // Waited for by its number, as every process here: dropping the handle neither waits nor kills.
         Ok(command.spawn().map_err(failed)?.id().cast_signed())

@@ -9,8 +9,12 @@ use crate::{
     exec::Exec,
     exec_cgroup::{ExecCgroup, ExecCgroups},
     exit::Ended,
+    forward::Forward,
+    input::Input,
     log, mounts,
+    output::Chunk,
     pod_init::PodInit,
+    port_forward::PendingForward,
     runtime::Runtime,
     setup::Ready,
 };
@@ -27,7 +31,8 @@ use wire::{
     shim_response::Result as CallResult,
 };
 
-const MAX_CONNECTIONS: usize = 16;
+// Each session has one of its own.
+const MAX_CONNECTIONS: usize = 256;
 const MAX_CONTAINERS: usize = 1024;
 // berthd connects within milliseconds; one that has just been started again looks at every pod it has on record.
 const FIRST_VISIT: Duration = Duration::from_secs(60);
@@ -49,6 +54,9 @@ pub struct Server {
     pub old_exec_cgroups: Vec<(ExecCgroup, Instant)>,
     pub children: HashMap<i32, Followed>,
     pub strangers: VecDeque<(i32, Ended)>,
+    /// by the number of the connection that asked
+    pub pending_forwards: BTreeMap<u64, PendingForward>,
+    pub forwards: BTreeMap<u64, Forward>,
     /// of the PID namespace that containers may share; made when one asks for it
     pub pod_init: Option<PodInit>,
     /// who asked for the end
@@ -72,6 +80,8 @@ impl Server {
             old_exec_cgroups: Vec::new(),
             children: HashMap::new(),
             strangers: VecDeque::new(),
+            pending_forwards: BTreeMap::new(),
+            forwards: BTreeMap::new(),
             pod_init: None,
             leavers: Vec::new(),
             ending: false,
@@ -93,6 +103,7 @@ impl Server {
             self.keep_time();
             self.connections.retain(|_, connection| connection.is_open());
             self.cancel_execs_of_nobody();
+            self.detach_gone();
             if self.ending && self.connections.values().all(|connection| !connection.wants_to_write()) {
                 return self.leave();
             }
@@ -113,17 +124,33 @@ impl Server {
                     }
                 }
             }
-            Source::Stream(id, index) => {
-                if let Some(container) = self.containers.get_mut(&id)
-                    && !container.read_stream(index)
-                    && index < container.streams.len()
-                {
-                    container.streams.remove(index);
-                    self.finish_if_drained(&id);
+            Source::Stream(id, index) => self.read_stream(&id, index),
+            Source::Input(id) => {
+                if let Some(container) = self.containers.get_mut(&id) {
+                    container.input.iter_mut().for_each(Input::flush);
                 }
             }
+            Source::ExecInput(id) => {
+                if let Some(exec) = self.execs.get_mut(&id) {
+                    exec.input.iter_mut().for_each(Input::flush);
+                }
+            }
+            Source::PendingForward(id) => self.continue_forward(id, Instant::now()),
+            Source::Forward(id) => self.carry(id),
             Source::ExecPipe(id, index) => self.pass_exec_output(id, index),
             Source::ExecCgroup(id) => self.finish_exec_if_over(id),
+        }
+    }
+
+    fn read_stream(&mut self, id: &str, index: usize) {
+        let Some(container) = self.containers.get_mut(id) else { return };
+        match container.read_stream(index) {
+            (stream, Chunk::Bytes(bytes)) => self.give_output(id, stream, &bytes),
+            (_, Chunk::Later) => {}
+            (_, Chunk::End) => {
+                container.streams.remove(index);
+                self.finish_if_drained(id);
+            }
         }
     }
 
@@ -169,6 +196,16 @@ impl Server {
             }
             Call::Shutdown(_) => self.shut_down(reply),
             Call::EnsurePodPid(_) => self.ensure_pod_pid(reply),
+            Call::Attach(request) => self.attach(reply, &request),
+            Call::Input(request) => {
+                self.input(reply, &request);
+                Ok(())
+            }
+            Call::Resize(request) => {
+                self.resize(reply, &request);
+                Ok(())
+            }
+            Call::PortForward(request) => self.port_forward(reply, &request),
             Call::CancelExec(request) => {
                 self.cancel_exec(Reply { request: request.exec, ..reply });
                 self.done(reply);
@@ -221,7 +258,7 @@ impl Server {
 
     pub fn tell_all(&mut self, event: CallResult) {
         let event = ShimResponse { id: 0, failure: None, result: Some(event) };
-        for connection in self.connections.values_mut() {
+        for connection in self.connections.values_mut().filter(|each| !each.is_session) {
             connection.queue(&event);
         }
     }

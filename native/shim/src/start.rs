@@ -3,21 +3,21 @@
 use crate::{
     children::Child,
     container::{Container, Phase, Process, Reply, Start, Stream},
-    cri_log::{Lines, Log},
+    cri_log::Log,
     error::ShimError,
     exit::{self, Ended, Stuck},
-    log, output,
+    log,
     pid_namespace::is_in_pid_namespace,
     runtime,
     server::Server,
-    time,
+    stdio, time,
 };
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::{
     fs,
     time::{Duration, Instant},
 };
-use wire::{ShimStartContainer, ShimStartContainerResult, Stage, shim_response::Result as CallResult};
+use wire::{ShimStartContainer, ShimStartContainerResult, ShimStream, Stage, shim_response::Result as CallResult};
 
 impl Server {
     pub fn start_container(&mut self, reply: Reply, request: &ShimStartContainer) -> Result<(), ShimError> {
@@ -44,15 +44,14 @@ impl Server {
             .map_err(|source| ShimError::io(format!("write {}", config.display()), source))?;
         exit::reserve_record(&container.folder)?;
         container.log = Log::open(&request.log_directory, &request.log_path)?;
-        let pipes = || output::pipe().map_err(|errno| ShimError::io(format!("make pipes of container {id}"), errno));
-        let ((stdout, its_stdout), (stderr, its_stderr)) = (pipes()?, pipes()?);
-        let its = runtime::Output { stdout: its_stdout, stderr: its_stderr };
+        let wanted = request.stdio.unwrap_or_default();
+        let (streams, its) = stdio::make(&container.folder, "console.sock", wanted.tty, wanted.stdin)
+            .map_err(|source| ShimError::io(format!("make streams of container {id}"), source))?;
         let pid =
             runtime.create(&id, &container.folder, &container.file("pid"), &container.file("runtime.log"), its)?;
-        container.streams = vec![
-            Stream { pipe: stdout, lines: Lines::new("stdout") },
-            Stream { pipe: stderr, lines: Lines::new("stderr") },
-        ];
+        container.streams = streams.output.into_iter().map(Stream::new).collect();
+        (container.input, container.console) = (streams.input, streams.console);
+        container.stdin_once = request.stdin_once;
         let limit = runtime.limit;
         container.runtime = Some(runtime);
         container.launched = true;
@@ -77,6 +76,7 @@ impl Server {
         let step = went_well(container, "oci create", end).and_then(|()| {
             let pid = hold_process(container)?;
             check_pid_namespace(container, pid)?;
+            open_terminal(container)?;
             Ok((pid, start_process(container)?))
         });
         match step {
@@ -159,6 +159,13 @@ fn hold_process(container: &mut Container) -> Result<i32, ShimError> {
         .map_err(|errno| ShimError::io(format!("hold process {pid} of container {}", container.id), errno))?;
     container.process = Some(Process { pid, descriptor });
     Ok(pid)
+}
+
+fn open_terminal(container: &mut Container) -> Result<(), ShimError> {
+    let terminal = stdio::open_terminal(&mut container.console, &mut container.input)
+        .map_err(|source| ShimError::io(format!("take the terminal of container {}", container.id), source))?;
+    container.streams.extend(terminal.map(|pipe| Stream::new((ShimStream::Stdout, pipe))));
+    Ok(())
 }
 
 /// The number in the spec may have passed to another process before the runtime looked at it.

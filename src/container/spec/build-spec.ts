@@ -30,7 +30,10 @@ export function buildSpec(
   const { resources, warnings } = ociResources(config.resources, config.security.privileged, node);
   const spec: OciSpec = {
     ociVersion: "1.0.2",
-    process: { ...ociProcess(container, sandbox, image, node), oomScoreAdj: oomScoreAdj(config.resources.oomScoreAdj, node, warnings) },
+    process: {
+      ...ociProcess(container, sandbox, image, node, config.tty === true),
+      oomScoreAdj: oomScoreAdj(config.resources.oomScoreAdj, node, warnings),
+    },
     root: { path: "rootfs", readonly: config.security.readonlyRootfs },
     mounts: containerMounts(config, sandbox),
     linux: {
@@ -65,17 +68,18 @@ export function execProcess(
   image: ImageConfig,
   node: NodeFacts,
   args: readonly string[],
+  tty = false,
 ): OciProcess {
-  return ociProcess({ ...container, config: { ...container.config, command: args, args: [] } }, sandbox, image, node);
+  return ociProcess({ ...container, config: { ...container.config, command: args, args: [] } }, sandbox, image, node, tty);
 }
 
-function ociProcess(container: ContainerRecord, sandbox: SandboxRecord, image: ImageConfig, node: NodeFacts): OciProcess {
+function ociProcess(container: ContainerRecord, sandbox: SandboxRecord, image: ImageConfig, node: NodeFacts, tty: boolean): OciProcess {
   const { config, user } = container;
   return {
-    terminal: false,
+    terminal: tty,
     user: { uid: user.uid, gid: user.gid, additionalGids: [...user.additionalGids] },
     args: processArgs(config, image),
-    env: processEnv(config, image, hostnameOf(sandbox, node)),
+    env: processEnv(config, image, hostnameOf(sandbox, node), tty),
     cwd: workingDirectory(config, image),
     capabilities: processCapabilities(config.security, node.capabilities),
     noNewPrivileges: config.security.noNewPrivileges,

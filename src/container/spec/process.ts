@@ -23,8 +23,15 @@ export function processArgs(config: Pick<ContainerConfig, "command" | "args">, i
 }
 
 /** The image's variables, then the caller's; a later one of the same name wins, in the place of the earlier. */
-export function processEnv(config: Pick<ContainerConfig, "envs">, image: Pick<ImageConfig, "env">, hostname: string): string[] {
+export function processEnv(
+  config: Pick<ContainerConfig, "envs">,
+  image: Pick<ImageConfig, "env">,
+  hostname: string,
+  tty = false,
+): string[] {
   const byName = new Map<string, string>([[nameOf(DEFAULT_PATH), DEFAULT_PATH]]);
+  // What containerd says too; a program at a terminal asks it what the terminal can do.
+  if (tty) byName.set("TERM", "TERM=xterm");
   if (hostname !== "") byName.set("HOSTNAME", `HOSTNAME=${hostname}`);
   for (const entry of image.env) byName.set(nameOf(entry), entry);
   for (const [name, value] of config.envs) {

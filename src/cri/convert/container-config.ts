@@ -30,8 +30,6 @@ export function toContainerConfig(proto: ContainerConfigProto | undefined): Cont
   if (proto === undefined) throw invalid("config is missing");
   if (proto.metadata === undefined || proto.metadata.name === "") throw invalid("metadata needs a name");
   if (proto.image === undefined || proto.image.image === "") throw invalid("image is missing");
-  if (proto.tty) throw notYet("a terminal");
-  if (proto.stdin) throw notYet("standard input");
   if (proto.CDIDevices.length > 0) throw notYet("a device of CDI");
   if (/(^|\/)\.\.(\/|$)|[\0\n]/.test(proto.logPath) || proto.logPath.startsWith("/"))
     throw invalid(`log_path ${JSON.stringify(proto.logPath)} leaves the log directory`);
@@ -47,6 +45,9 @@ export function toContainerConfig(proto: ContainerConfigProto | undefined): Cont
     mounts: proto.mounts.map(toMount),
     labels: proto.labels,
     annotations: proto.annotations,
+    tty: proto.tty,
+    stdin: proto.stdin,
+    stdinOnce: proto.stdinOnce,
     logPath: proto.logPath,
     resources: toResources(proto.linux?.resources),
     devices: proto.devices.map(({ hostPath, containerPath, permissions }) => ({ hostPath, containerPath, permissions })),

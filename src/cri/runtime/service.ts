@@ -2,9 +2,11 @@
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { RuntimeServiceServer } from "../../generated/cri/runtime/v1/api.ts";
 import type { Edge } from "../edge.ts";
+import { attach } from "./attach.ts";
 import { containerStats } from "./container-stats.ts";
 import { containerStatus } from "./container-status.ts";
 import { createContainer } from "./create-container.ts";
+import { exec } from "./exec.ts";
 import { execSync } from "./exec-sync.ts";
 import { getContainerEvents } from "./get-container-events.ts";
 import { listContainerStats } from "./list-container-stats.ts";
@@ -13,6 +15,7 @@ import { listPodSandboxStats } from "./list-pod-sandbox-stats.ts";
 import { listPodSandbox } from "./list-pod-sandbox.ts";
 import { podSandboxStats } from "./pod-sandbox-stats.ts";
 import { podSandboxStatus } from "./pod-sandbox-status.ts";
+import { portForward } from "./port-forward.ts";
 import { removeContainer } from "./remove-container.ts";
 import { removePodSandbox } from "./remove-pod-sandbox.ts";
 import { reopenContainerLog } from "./reopen-container-log.ts";
@@ -44,6 +47,9 @@ export function runtimeService(edge: Edge): UntypedServiceImplementation {
     removeContainer: edge.unary("RemoveContainer", removeContainer),
     listContainers: edge.unary("ListContainers", listContainers),
     containerStatus: edge.unary("ContainerStatus", containerStatus),
+    exec: edge.unary("Exec", exec),
+    attach: edge.unary("Attach", attach),
+    portForward: edge.unary("PortForward", portForward),
     execSync: edge.unary("ExecSync", execSync),
     reopenContainerLog: edge.unary("ReopenContainerLog", reopenContainerLog),
     updateContainerResources: edge.unary("UpdateContainerResources", updateContainerResources),

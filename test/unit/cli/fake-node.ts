@@ -3,10 +3,13 @@
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
-import { PassThrough, Readable } from "node:stream";
+import { type Duplex, PassThrough, Readable } from "node:stream";
 import { setImmediate } from "node:timers/promises";
 import { Server, ServerCredentials, status, type handleServerStreamingCall, type handleUnaryCall } from "@grpc/grpc-js";
 import type { ExecutionContext } from "ava";
+import type { ProcessIo } from "../../../src/container/exec.ts";
+import { startStreaming } from "../../lib/streaming-server.ts";
+import type { StreamingServer } from "../../../src/cri/streaming/streaming-server.ts";
 import { main } from "../../../src/cli/main.ts";
 import { message } from "../../../src/cli/message.ts";
 import { type AuditDifference, BerthService, type EventsResponse, type LayerProgress } from "../../../src/generated/berth/v1/berth.ts";
@@ -60,6 +63,8 @@ export class FakeNode {
   /** What an audit finds; a repair mends what does not say that it fails. */
   readonly differences: AuditDifference[] = [];
   program: Program = { log: "", exitCode: 0 };
+  /** What our terminal is told: "raw", "cooked". */
+  readonly terminal: string[] = [];
   /** What fails, by the call's name. */
   readonly failures = new Map<string, { code: status; details: string }>();
   loadedBytes = 0;
@@ -73,16 +78,20 @@ export class FakeNode {
   password = "";
   readonly folder: string;
   #waiting: (() => void)[] = [];
-  #stdout = "";
+  /** of the last command line, so far */
+  stdout = "";
   readonly #server = new Server();
   readonly #signals = new Set<(signal: "SIGINT" | "SIGTERM") => void>();
 
-  private constructor(folder: string) {
+  readonly streaming: StreamingServer;
+
+  private constructor(folder: string, streaming: StreamingServer) {
     this.folder = folder;
+    this.streaming = streaming;
   }
 
   static async start(t: ExecutionContext): Promise<FakeNode> {
-    const node = new FakeNode(await mkdtemp(join(tmpdir(), "berth-cli-")));
+    const node = new FakeNode(await mkdtemp(join(tmpdir(), "berth-cli-")), await startStreaming(t));
     const server = node.#server;
     server.addService(RuntimeServiceService, runtimeService(node));
     server.addService(ImageServiceService, imageService(node));
@@ -123,7 +132,7 @@ export class FakeNode {
 
   /** Resolves when the last command line has printed it. */
   async printed(text: string): Promise<void> {
-    await this.#until(() => this.#stdout.includes(text));
+    await this.#until(() => this.stdout.includes(text));
   }
 
   async #until(holds: () => boolean): Promise<void> {
@@ -145,7 +154,7 @@ export class FakeNode {
     const sink = (name: "stdout" | "stderr"): PassThrough =>
       new PassThrough().on("data", (chunk: Buffer) => {
         texts[name] += chunk.toString();
-        this.#stdout = texts.stdout;
+        this.stdout = texts.stdout;
         this.#wake();
       });
     const onSignal = (handle: (signal: "SIGINT" | "SIGTERM") => void) => {
@@ -157,7 +166,22 @@ export class FakeNode {
     const env = { HOME: this.folder, PATH: process.env["PATH"], ...this.env };
     // Nothing is waited for; others have their turn.
     const sleep = (): Promise<void> => setImmediate();
-    const world = { version: "1.2.3", stdin, stdout, stderr, env, nowMs: () => NOW_MS, sleep, onSignal };
+    const terminal = {
+      size: () => ({ width: 80, height: 24 }),
+      onResize: () => () => {},
+      setRaw: (isRaw: boolean) => void this.terminal.push(isRaw ? "raw" : "cooked"),
+    };
+    const world = {
+      version: "1.2.3",
+      stdin,
+      stdout,
+      stderr,
+      env,
+      ...(this.isTerminal && { terminal }),
+      nowMs: () => NOW_MS,
+      sleep,
+      onSignal,
+    };
     const code = await main(["--socket", this.socket, ...args], world);
     return { code, ...texts };
   }
@@ -198,6 +222,24 @@ export class FakeNode {
 
   #wake(): void {
     for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+
+  /** A command: says how it was called and what it read, complains, and ends with 3. With a terminal it tells its size. */
+  async command(cmd: readonly string[], { stdin, stdout, stderr, onResize }: ProcessIo): Promise<number> {
+    this.note(`running ${cmd[0]}`);
+    stdout?.write(cmd.join("|"));
+    stderr?.write("oops");
+    if (stderr === undefined)
+      await new Promise<void>((resolve) => onResize((size) => resolve(void stdout?.write(` ${size.width}x${size.height}`))));
+    if (stdin !== undefined) for await (const chunk of stdin) stdout?.write(chunk);
+    if (cmd[0] === "sleep") await new Promise(() => {});
+    return 3;
+  }
+
+  /** A port of a pod: only 80 is listened on. */
+  async serve(port: number, data: Duplex): Promise<void> {
+    if (port !== 80) throw new Error("connection refused");
+    for await (const chunk of data) data.write(`${port} heard ${chunk}`);
   }
 
   container(containerId: string): HeldContainer {

@@ -66,6 +66,15 @@ export function runtimeService(node: FakeNode): RuntimeServiceServer {
       for (const each of [...node.containers.values()]) if (each.podSandboxId === podSandboxId) node.containers.delete(each.id);
       return {};
     }),
+    exec: node.answer("Exec", ({ cmd, tty, stdin, stdout, stderr }) => ({
+      url: node.streaming.url({ kind: "exec", tty, stdin, stdout, stderr, run: (io) => node.command(cmd, io) }),
+    })),
+    attach: node.answer("Attach", ({ tty, stdin, stdout, stderr }) => ({
+      url: node.streaming.url({ kind: "attach", tty, stdin, stdout, stderr, run: (io) => node.command(["attached"], io) }),
+    })),
+    portForward: node.answer("PortForward", ({ port: ports }) => ({
+      url: node.streaming.url({ kind: "portforward", ports, run: (port, data) => node.serve(port, data) }),
+    })),
     execSync: node.answer("ExecSync", ({ cmd }) => ({ stdout: Buffer.from(cmd.join("|")), stderr: Buffer.from("oops"), exitCode: 3 })),
   } satisfies Partial<RuntimeServiceServer> as unknown as RuntimeServiceServer;
 }

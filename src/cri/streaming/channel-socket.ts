@@ -1,0 +1,50 @@
+// Channels within a WebSocket: the first byte of each message says which one it is of. In the base64 forms it is a digit, and what
+// follows is text.
+import { Writable } from "node:stream";
+import type { WebSocket } from "ws";
+import { isBase64 } from "./protocols.ts";
+
+const DIGIT_0 = 0x30;
+
+export class ChannelSocket {
+  readonly #socket: WebSocket;
+  readonly #base64: boolean;
+
+  constructor(socket: WebSocket, protocol: string) {
+    this.#socket = socket;
+    this.#base64 = isBase64(protocol);
+  }
+
+  /** @param sent when the connection has taken it */
+  send(channel: number, data: Buffer, sent: (failure?: Error | null) => void = () => {}): void {
+    if (this.#base64) this.#socket.send(`${channel}${data.toString("base64")}`, sent);
+    else this.#socket.send(Buffer.concat([Buffer.of(channel), data]), { binary: true }, sent);
+  }
+
+  /** What is written to it goes out on `channel`; it waits until the connection has taken it. */
+  writable(channel: number): Writable {
+    const stream = new Writable({ write: (chunk: Buffer, _encoding, done) => this.send(channel, chunk, done) });
+    // The connection's end is told by itself.
+    stream.on("error", () => {});
+    return stream;
+  }
+
+  /** @param take is given each message; nothing more is read until it has resolved */
+  onMessage(take: (channel: number, data: Buffer) => Promise<void> | void): void {
+    const socket = this.#socket;
+    socket.on("message", (raw: Buffer) => {
+      if (raw.length === 0) return;
+      const first = raw[0] ?? 0;
+      const channel = this.#base64 ? first - DIGIT_0 : first;
+      const data = this.#base64 ? Buffer.from(raw.toString("latin1", 1), "base64") : raw.subarray(1);
+      const taken = take(channel, data);
+      if (taken === undefined) return;
+      socket.pause();
+      void taken.finally(() => socket.resume());
+    });
+  }
+
+  close(): void {
+    this.#socket.close(1000);
+  }
+}

@@ -1,0 +1,64 @@
+// Port forwarding over SPDY: for each connection the client opens an error stream and a data stream with the same request id.
+import type { Duplex } from "node:stream";
+import { messageOf } from "../../base/errors.ts";
+import type { PortForwardRequest } from "./request.ts";
+import { SpdySession } from "./spdy/session.ts";
+import type { SpdyStream } from "./spdy/stream.ts";
+
+const PAIRING_MS = 30_000;
+const MAX_PORT = 65_535;
+
+interface Pair {
+  error?: SpdyStream;
+  data?: SpdyStream;
+  readonly late: NodeJS.Timeout;
+}
+
+/** Serves one connection to its end. @throws AgentError for a client that breaks the rules */
+export async function servePortsOverSpdy(transport: Duplex, request: PortForwardRequest): Promise<void> {
+  const gone = new AbortController();
+  const pairs = new Map<string, Pair>();
+  const session = new SpdySession(transport, (stream) => {
+    const { id, headers } = stream;
+    const type = headers.get("streamtype");
+    if (type !== "error" && type !== "data") return void stream.destroy();
+    // Old clients give no id; theirs are opened one after the other.
+    const key = headers.get("requestid") ?? String(type === "error" ? id : id - 2);
+    const pair: Pair = pairs.get(key) ?? { late: setTimeout(() => give(key, "the other stream did not come in time"), PAIRING_MS) };
+    if (pair[type] !== undefined) return void stream.destroy();
+    pair[type] = stream;
+    pairs.set(key, pair);
+    const { error, data } = pair;
+    if (error === undefined || data === undefined) return;
+    clearTimeout(pair.late);
+    pairs.delete(key);
+    void forward(request, error, data, gone.signal);
+  });
+  const give = (key: string, why: string): void => {
+    const pair = pairs.get(key);
+    pairs.delete(key);
+    pair?.error?.end(why);
+    pair?.data?.destroy();
+  };
+  try {
+    await session.run();
+  } finally {
+    gone.abort();
+    for (const { late } of pairs.values()) clearTimeout(late);
+  }
+}
+
+/** Both streams are over afterwards. */
+async function forward({ run }: PortForwardRequest, error: SpdyStream, data: SpdyStream, gone: AbortSignal): Promise<void> {
+  error.resume();
+  const port = Number(data.headers.get("port"));
+  try {
+    if (!(Number.isInteger(port) && port >= 1 && port <= MAX_PORT)) throw new Error(`port ${data.headers.get("port")} is none`);
+    await run(port, data, gone);
+    data.end();
+    error.end();
+  } catch (failure) {
+    error.end(`error forwarding port ${port}: ${messageOf(failure)}`);
+    data.destroy();
+  }
+}
