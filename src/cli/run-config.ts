@@ -29,6 +29,7 @@ import type { Volume } from "./run-volumes.ts";
 
 const NAMESPACE = "default";
 const NETWORK_ANNOTATION = "berth.io/network";
+const ROTATE_LOGS_ANNOTATION = "berth.io/rotate-logs";
 const CPU_PERIOD_MICROS = 100_000;
 const SHARES_PER_CPU = 1024;
 const FEWEST_SHARES = 2;
@@ -54,7 +55,12 @@ const READONLY_PATHS = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/pro
 /** @param uid random, and for this pod only */
 export function podConfig(options: RunOptions, name: string, uid: string): PodSandboxConfig {
   const logDirectory = logFolder(options.logRoot, { namespace: NAMESPACE, name, uid });
-  const annotations: Record<string, string> = { [MADE_BY_ANNOTATION]: MADE_BY_RUN, [LOG_DIRECTORY_ANNOTATION]: logDirectory };
+  const annotations: Record<string, string> = {
+    [MADE_BY_ANNOTATION]: MADE_BY_RUN,
+    [LOG_DIRECTORY_ANNOTATION]: logDirectory,
+    // Nobody else does.
+    [ROTATE_LOGS_ANNOTATION]: "true",
+  };
   if (options.network === "none" || options.network === "closed") annotations[NETWORK_ANNOTATION] = "none";
   return message(PodSandboxConfig, {
     metadata: { name, uid, namespace: NAMESPACE, attempt: 0 },

@@ -94,6 +94,7 @@ async function startNode(config: Config, log: Log): Promise<Node> {
     root: config.root,
     runtimePath: (handler) => requireRuntime(runtimes, handler),
     runtimeTimeoutMs: config.runtimeTimeoutSeconds * 1000,
+    logRotation: { maxBytes: BigInt(config.containerLogMaxBytes), maxFiles: config.containerLogMaxFiles },
   });
   await sandboxes.recover();
   // A network that can't be made is told by Status, and tried again by the next pod that wants it.

@@ -105,5 +105,7 @@ function toConfig(texts: Texts, program: Program): Config {
     streamAddress: read(SETTINGS.streamAddress),
     streamPort: read(SETTINGS.streamPort),
     streamIdleTimeoutSeconds: read(SETTINGS.streamIdleTimeoutSeconds),
+    containerLogMaxBytes: read(SETTINGS.containerLogMaxBytes),
+    containerLogMaxFiles: read(SETTINGS.containerLogMaxFiles),
   };
 }

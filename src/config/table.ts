@@ -27,6 +27,8 @@ export interface Config {
   readonly streamAddress: string;
   readonly streamPort: number;
   readonly streamIdleTimeoutSeconds: number;
+  readonly containerLogMaxBytes: number;
+  readonly containerLogMaxFiles: number;
 }
 
 /** One setting. `read` takes the text of a flag, or of the file's value. */
@@ -214,5 +216,19 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     unit: "seconds",
     doc: "A stream on which nothing happens that long is ended. 0: never.",
     read: whole(0, 2_147_483),
+  },
+  containerLogMaxBytes: {
+    name: "container-log-max-size",
+    default: "10485760",
+    unit: "bytes",
+    doc: "Size at which the log of a pod that asks for it is rotated (`berth run` does; a kubelet rotates by itself). 0: never.",
+    read: whole(0, 4_294_967_295),
+  },
+  containerLogMaxFiles: {
+    name: "container-log-max-files",
+    default: "5",
+    unit: "files",
+    doc: "How many files of such a log are kept, with the one that is written.",
+    read: whole(2, 1000),
   },
 };

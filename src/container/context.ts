@@ -33,6 +33,8 @@ export interface ContainerContext {
   readonly runtimePath: (handler: string) => string;
   /** how long one call of it may take */
   readonly runtimeTimeoutMs: number;
+  /** of pods that ask for it; 0n never rotates */
+  readonly logRotation: { readonly maxBytes: bigint; readonly maxFiles: number };
 }
 
 /** @throws AgentError not-found */

@@ -34,6 +34,8 @@ export async function startContainer(context: ContainerContext, find: FindContai
           stdinOnce: container.config.stdinOnce === true,
           pidNamespaceOf: typeof pid === "string" ? 0 : pid.of,
           runtimeTimeoutMillis: context.runtimeTimeoutMs,
+          logMaxBytes: sandbox.config.rotateLogs === true ? context.logRotation.maxBytes : 0n,
+          logMaxFiles: context.logRotation.maxFiles,
         }),
       );
       stages.addAll(started.stages);

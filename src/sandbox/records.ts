@@ -47,6 +47,8 @@ export interface SandboxConfig {
   readonly metadata: SandboxMetadata;
   readonly hostname: string;
   readonly logDirectory: string;
+  /** logs are rotated by us, and not by the caller; records of older versions say nothing, and their logs are not */
+  readonly rotateLogs?: boolean;
   readonly dns: DnsConfig;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;

@@ -1,6 +1,6 @@
 // A pod from its image to its end, by the CRI alone, with each OCI runtime that is installed.
 import { existsSync, readdirSync } from "node:fs";
-import { mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test from "ava";
 import { kernelObjectsOf, namespaceOf } from "../lib/kernel.ts";
@@ -69,29 +69,6 @@ test("both streams of a container are in its log, line by line", async (t) => {
   const { log_path } = await container.reached("CONTAINER_EXITED");
   t.true(existsSync(log_path));
   t.deepEqual((await container.log()).sort(), ["stderr F err", "stdout F out", "stdout P unfinished"]);
-  await pod.remove();
-});
-
-test("a log that was renamed is reopened without losing a line", async (t) => {
-  const pod = await Pod.run(node());
-  const container = await pod.start("counter", ["sh", "-c", "i=0; while [ $i -lt 2000 ]; do i=$((i+1)); echo line $i; done; sleep 1000"]);
-  await container.logged(/ line 10$/);
-  const { log_path } = await container.status();
-  await rename(log_path, `${log_path}.old`);
-  await node().cri.call("ReopenContainerLog", { container_id: container.id });
-  t.true(existsSync(log_path));
-  const old = await readFile(`${log_path}.old`, "utf8");
-  const all = await node().eventually("the last line is written", async () => {
-    const text = old + (await readFile(log_path, "utf8"));
-    return text.includes("line 2000\n") ? text : undefined;
-  });
-  const numbers = [...all.matchAll(/ stdout F line (\d+)$/gm)].map((match) => Number(match[1]));
-  t.deepEqual(
-    numbers,
-    Array.from({ length: 2000 }, (_, index) => index + 1),
-  );
-  await container.stop();
-  t.like(await t.throwsAsync(node().cri.call("ReopenContainerLog", { container_id: container.id })), { code: 9 });
   await pod.remove();
 });
 

@@ -3,10 +3,11 @@
 use crate::{
     attach::Attached,
     console::Console,
-    cri_log::{Lines, Log},
+    cri_log::Lines,
     error::ShimError,
     exit::Ended,
     input::Input,
+    log_file::Log,
     output::{Chunk, read_chunk},
     runtime::Runtime,
 };

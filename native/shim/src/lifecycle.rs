@@ -2,11 +2,11 @@
 
 use crate::{
     container::{Container, Phase, Reply},
-    cri_log::Log,
     deletion::remove_root,
     error::ShimError,
     exit::{self, Ended},
     log,
+    log_file::Log,
     mounts::{self, Layers},
     server::Server,
     user,
@@ -43,7 +43,7 @@ impl Server {
             let _ = remove_root(&folder);
         }
         let answer = made?;
-        let container = Container::new(id.clone(), folder, Log::open("", "")?);
+        let container = Container::new(id.clone(), folder, Log::nowhere());
         self.containers.insert(id.clone(), container);
         self.answer(reply, CallResult::CreateContainer(answer));
         Ok(())

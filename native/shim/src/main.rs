@@ -19,6 +19,8 @@ mod forward;
 mod input;
 mod lifecycle;
 mod log;
+mod log_file;
+mod log_rotation;
 mod mounts;
 mod output;
 mod pid_namespace;

@@ -3,10 +3,10 @@
 use crate::{
     children::Child,
     container::{Container, Phase, Process, Reply, Start, Stream},
-    cri_log::Log,
     error::ShimError,
     exit::{self, Ended, Stuck},
     log,
+    log_file::{Log, Rotation},
     pid_namespace::is_in_pid_namespace,
     runtime,
     server::Server,
@@ -43,7 +43,8 @@ impl Server {
         fs::write(&config, &request.config_json)
             .map_err(|source| ShimError::io(format!("write {}", config.display()), source))?;
         exit::reserve_record(&container.folder)?;
-        container.log = Log::open(&request.log_directory, &request.log_path)?;
+        let rotation = Rotation { max_bytes: request.log_max_bytes, max_files: request.log_max_files as usize };
+        container.log = Log::open(&request.log_directory, &request.log_path, rotation)?;
         let wanted = request.stdio.unwrap_or_default();
         let (streams, its) = stdio::make(&container.folder, "console.sock", wanted.tty, wanted.stdin)
             .map_err(|source| ShimError::io(format!("make streams of container {id}"), source))?;

@@ -16,6 +16,16 @@ pub fn rfc3339(nanos: i64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:09}Z")
 }
 
+/// "20161006-001709.669794202", as in names of files.
+pub fn compact(nanos: i64) -> String {
+    let whole = rfc3339(nanos);
+    whole
+        .chars()
+        .filter(|letter| !matches!(letter, '-' | ':' | 'Z'))
+        .map(|letter| if letter == 'T' { '-' } else { letter })
+        .collect()
+}
+
 /// Days since 1970-01-01 as a date of the Gregorian calendar. Years are counted from March, so that a leap day comes last;
 /// an era is the 400 years after which the calendar repeats.
 fn civil(days: i64) -> (i64, i64, i64) {
@@ -31,7 +41,12 @@ fn civil(days: i64) -> (i64, i64, i64) {
 
 #[cfg(test)]
 mod tests {
-    use super::rfc3339;
+    use super::{compact, rfc3339};
+
+    #[test]
+    fn times_in_names_sort_as_times_do() {
+        assert_eq!(compact(1_475_713_029_669_794_202), "20161006-001709.669794202");
+    }
 
     #[test]
     fn times_are_written_as_the_kubelet_reads_them() {

@@ -7,6 +7,8 @@ import { toResources } from "./resources.ts";
 
 /** On a pod: "none" gives it loopback only. */
 const NETWORK_ANNOTATION = "berth.io/network";
+/** On a pod: "true" has its logs rotated by us. A kubelet rotates its pods' logs itself. */
+const ROTATE_LOGS_ANNOTATION = "berth.io/rotate-logs";
 
 const invalid = (message: string): AgentError => new AgentError("invalid-argument", `read pod sandbox config: ${message}`);
 
@@ -28,6 +30,7 @@ export function toSandboxConfig(proto: PodSandboxConfig | undefined, runtimeHand
     metadata,
     hostname: toHostname(proto.hostname, network, metadata.name),
     logDirectory: proto.logDirectory,
+    rotateLogs: toRotateLogs(proto.annotations),
     dns: toDns(proto.dnsConfig),
     labels: proto.labels,
     annotations: proto.annotations,
@@ -57,6 +60,13 @@ function toNetworkMode(mode: NamespaceMode, annotations: Readonly<Record<string,
   if (wanted === "none") return "closed";
   if (wanted === "") return "bridge";
   throw invalid(`annotation ${NETWORK_ANNOTATION} ${JSON.stringify(wanted)} is not "none"`);
+}
+
+function toRotateLogs(annotations: Readonly<Record<string, string>>): boolean {
+  const wanted = annotations[ROTATE_LOGS_ANNOTATION] ?? "false";
+  if (wanted !== "true" && wanted !== "false")
+    throw invalid(`annotation ${ROTATE_LOGS_ANNOTATION} ${JSON.stringify(wanted)} is neither "true" nor "false"`);
+  return wanted === "true";
 }
 
 function toSource(what: string, mode: NamespaceMode): NamespaceSource {

@@ -1,3 +1,4 @@
+import { renameSync, writeFileSync } from "node:fs";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import test from "ava";
@@ -23,12 +24,40 @@ test("a log is followed over a rotation, until the container has exited", async 
   await writeFile(logPath, line("zero") + line("one"));
   const id = node.addContainer(node.addPod("shop"), "web", { logPath });
   const following = node.berth(["logs", "-f", "--tail", "1", "web"]);
-  await node.called("ContainerStatus", 2);
+  await node.printed("one");
   await rename(logPath, `${logPath}.1`);
   await writeFile(`${logPath}.1`, line("two"), { flag: "a" });
   await writeFile(logPath, line("three"));
   Object.assign(node.container(id), { state: EXITED });
   t.like(await following, { code: 0, stdout: "one\ntwo\nthree\n" });
+});
+
+test("a log is printed with its older files, the oldest first", async (t) => {
+  const node = await FakeNode.start(t);
+  const logPath = join(node.folder, "0.log");
+  await writeFile(`${logPath}.20300102-030405`, line("one"));
+  await writeFile(`${logPath}.20300102-030405.000000007`, "T stdout P tw\n");
+  await writeFile(`${logPath}.20300102-030406.gz`, "packed");
+  await writeFile(`${join(node.folder, "10.log")}.20300102-030405`, line("another's"));
+  await writeFile(logPath, line("o") + line("three"));
+  node.addContainer(node.addPod("shop"), "web", { logPath });
+  t.is((await node.berth(["logs", "web"])).stdout, "one\ntwo\nthree\n");
+  t.is((await node.berth(["logs", "--tail", "2", "web"])).stdout, "two\nthree\n");
+});
+
+test("a log that is rotated several times between two looks is followed through all of its files", async (t) => {
+  const node = await FakeNode.start(t);
+  const logPath = join(node.folder, "0.log");
+  await writeFile(logPath, line("one"));
+  const id = node.addContainer(node.addPod("shop"), "web", { logPath });
+  const following = node.berth(["logs", "-f", "web"]);
+  await node.printed("one");
+  for (const [second, text] of ["two", "three", "four"].entries()) {
+    renameSync(logPath, `${logPath}.20300102-03040${second}`);
+    writeFileSync(logPath, line(text));
+  }
+  Object.assign(node.container(id), { state: EXITED });
+  t.is((await following).stdout, "one\ntwo\nthree\nfour\n");
 });
 
 test("a log that is not there yet is waited for", async (t) => {

@@ -21,7 +21,11 @@ const container = (options: Partial<RunOptions> = {}) => containerConfig({ ...OP
 test("a pod has the folder that the kubelet would give it, and says who made it", (t) => {
   t.deepEqual(pod().metadata, { name: "shop", uid: "u-1", namespace: "default", attempt: 0 });
   t.is(pod().logDirectory, "/var/log/pods/default_shop_u-1");
-  t.deepEqual(pod().annotations, { "berth.io/made-by": "berth run", "berth.io/log-directory": "/var/log/pods/default_shop_u-1" });
+  t.deepEqual(pod().annotations, {
+    "berth.io/made-by": "berth run",
+    "berth.io/log-directory": "/var/log/pods/default_shop_u-1",
+    "berth.io/rotate-logs": "true",
+  });
 });
 
 test("networks: bridge is the pod's own, none says so, host is the node's", (t) => {

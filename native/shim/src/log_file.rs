@@ -1,0 +1,241 @@
+//! A container's log file: written, waited for, reopened, and rotated where somebody asked for it.
+
+use crate::{error::ShimError, log_rotation};
+use rustix::{
+    fs::{CWD, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2},
+    io::{Errno, write},
+};
+use std::{
+    os::fd::OwnedFd,
+    path::{Component, Path, PathBuf},
+};
+
+// With so much unwritten nothing more is read: the container waits, and loses nothing.
+const MAX_PENDING_BYTES: usize = 256 * 1024;
+const KEPT_BUFFER_BYTES: usize = 16 * 1024;
+// A rotation that failed is tried again when so much more was written.
+const ROTATION_RETRY_BYTES: u64 = 1024 * 1024;
+
+const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
+const FILE: OFlags = OFlags::WRONLY
+    .union(OFlags::APPEND)
+    .union(OFlags::CREATE)
+    .union(OFlags::CLOEXEC)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY);
+const BELOW: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
+
+/// When a log becomes another file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rotation {
+    /// 0 never does
+    pub max_bytes: u64,
+    /// with the one that is written
+    pub max_files: usize,
+}
+
+struct Place {
+    directory: PathBuf,
+    path: PathBuf,
+    rotation: Rotation,
+    last_aside: Option<PathBuf>,
+}
+
+pub struct Log {
+    /// `None` writes nowhere.
+    place: Option<Place>,
+    file: Option<OwnedFd>,
+    size: u64,
+    /// the size at which it is rotated
+    rotate_at: u64,
+    /// whole lines, but for the first when a part of it is in the file
+    pending: Vec<u8>,
+    is_torn: bool,
+    stuck: bool,
+}
+
+impl Log {
+    pub fn nowhere() -> Self {
+        Self {
+            place: None,
+            file: None,
+            size: 0,
+            rotate_at: u64::MAX,
+            pending: Vec::new(),
+            is_torn: false,
+            stuck: false,
+        }
+    }
+
+    /// @param directory "" writes no log
+    pub fn open(directory: &str, path: &str, rotation: Rotation) -> Result<Self, ShimError> {
+        let mut log = Self::nowhere();
+        if !directory.is_empty() && !path.is_empty() {
+            let place = Place { directory: directory.into(), path: path.into(), rotation, last_aside: None };
+            let file = place.open_file(&place.open_folder()?)?;
+            log.place = Some(place);
+            log.use_file(file);
+        }
+        Ok(log)
+    }
+
+    /// One line or part of one, with its end.
+    pub fn add(&mut self, pieces: &[&[u8]]) {
+        for piece in pieces {
+            self.pending.extend_from_slice(piece);
+        }
+    }
+
+    /// The file's name may have been given to another file: what is unwritten goes to the old one, what follows to the new.
+    pub fn reopen(&mut self) -> Result<(), ShimError> {
+        let Some(place) = &self.place else { return Ok(()) };
+        let file = place.open_file(&place.open_folder()?)?;
+        let doing = format!("reopen log {}", place.directory.join(&place.path).display());
+        self.write_pending();
+        if self.is_torn {
+            // Its rest would be in another file. The caller gives the file its name back, and tries again later.
+            return Err(ShimError::io(doing, std::io::Error::from(std::io::ErrorKind::StorageFull)));
+        }
+        self.use_file(file);
+        Ok(())
+    }
+
+    /// Writes what it can. On a full disk the rest stays, and is tried again.
+    pub fn flush(&mut self) {
+        self.write_pending();
+        if self.pending.is_empty() && self.size >= self.rotate_at {
+            self.rotate();
+        }
+    }
+
+    pub fn takes_more(&self) -> bool {
+        !self.stuck && self.pending.len() < MAX_PENDING_BYTES
+    }
+
+    pub fn is_stuck(&self) -> bool {
+        self.stuck
+    }
+
+    fn write_pending(&mut self) {
+        let Some(file) = &self.file else {
+            self.pending.clear();
+            return;
+        };
+        let mut written = 0;
+        self.stuck = false;
+        while written < self.pending.len() {
+            match write(file, &self.pending[written..]) {
+                Ok(bytes) => written += bytes,
+                Err(Errno::INTR) => {}
+                Err(_) => {
+                    self.stuck = true;
+                    break;
+                }
+            }
+        }
+        if written > 0 {
+            self.is_torn = self.pending[written - 1] != b'\n';
+        }
+        self.size += written as u64;
+        self.pending.drain(..written);
+        if self.pending.is_empty() {
+            self.pending.shrink_to(KEPT_BUFFER_BYTES);
+        }
+    }
+
+    /// On a failure the log goes on where it is: a file that is too long loses nothing.
+    fn rotate(&mut self) {
+        let Some(place) = &mut self.place else { return };
+        match place.rotate() {
+            Ok(file) => self.use_file(file),
+            Err(_) => self.rotate_at = self.size + ROTATION_RETRY_BYTES,
+        }
+    }
+
+    fn use_file(&mut self, file: OwnedFd) {
+        let max_bytes = self.place.as_ref().map_or(0, |place| place.rotation.max_bytes);
+        self.size = fstat(&file).map_or(0, |status| status.st_size.cast_unsigned());
+        self.rotate_at = if max_bytes == 0 { u64::MAX } else { max_bytes };
+        self.file = Some(file);
+    }
+
+    #[cfg(test)]
+    pub fn take_pending(self) -> Vec<u8> {
+        self.pending
+    }
+}
+
+impl Place {
+    fn name(&self) -> &Path {
+        Path::new(self.path.file_name().unwrap_or_default())
+    }
+
+    fn rotate(&mut self) -> Result<OwnedFd, ShimError> {
+        let folder = self.open_folder()?;
+        let aside = match log_rotation::set_aside(&folder, self.name(), self.last_aside.as_deref()) {
+            Ok(aside) => Some(aside),
+            // Somebody else has given it another name, and is about to tell us.
+            Err(Errno::NOENT) => None,
+            Err(errno) => {
+                return Err(ShimError::io(format!("rotate log {}", self.directory.join(&self.path).display()), errno));
+            }
+        };
+        let file = self.open_file(&folder);
+        match (&file, aside) {
+            (Ok(_), aside) => {
+                log_rotation::remove_excess(&folder, self.name(), self.rotation.max_files);
+                self.last_aside = aside.or(self.last_aside.take());
+            }
+            (Err(_), Some(aside)) => log_rotation::put_back(&folder, self.name(), &aside),
+            (Err(_), None) => {}
+        }
+        file
+    }
+
+    /// The folder of the file, made if need be. No link is followed below the directory, so that nobody who may write there
+    /// turns the shim's pen elsewhere.
+    fn open_folder(&self) -> Result<OwnedFd, ShimError> {
+        let plain = self.path.components().all(|part| matches!(part, Component::Normal(_)));
+        if !self.directory.is_absolute() || !plain {
+            return Err(ShimError::Argument {
+                doing: self.opening(),
+                why: "the directory is not absolute, or the path leaves it",
+            });
+        }
+        let failed = |errno: Errno| ShimError::io(self.opening(), errno);
+        std::fs::create_dir_all(&self.directory).map_err(|source| ShimError::io(self.opening(), source))?;
+        let mut folder = openat(CWD, &self.directory, FOLDER, Mode::empty()).map_err(failed)?;
+        for part in self.path.parent().into_iter().flat_map(Path::components) {
+            let name = Path::new(part.as_os_str());
+            match mkdirat(&folder, name, Mode::from_raw_mode(0o755)) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(failed(errno)),
+            }
+            folder = openat2(&folder, name, FOLDER, Mode::empty(), BELOW).map_err(failed)?;
+        }
+        Ok(folder)
+    }
+
+    /// For appending, made if need be.
+    fn open_file(&self, folder: &OwnedFd) -> Result<OwnedFd, ShimError> {
+        openat2(folder, self.name(), FILE, Mode::from_raw_mode(0o640), BELOW)
+            .map_err(|errno| ShimError::io(self.opening(), errno))
+    }
+
+    fn opening(&self) -> String {
+        format!("open log {}", self.directory.join(&self.path).display())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_that_leaves_its_directory_is_refused() {
+        for bad in ["../a", "/etc/a", "a/../../b"] {
+            let opened = Log::open("/tmp", bad, Rotation { max_bytes: 0, max_files: 0 });
+            assert!(matches!(opened, Err(ShimError::Argument { .. })), "{bad}");
+        }
+    }
+}
