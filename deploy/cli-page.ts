@@ -2,6 +2,7 @@
 import { writeFile } from "node:fs/promises";
 import { buildProgram } from "../src/cli/program.ts";
 import { cliPage } from "../src/cli/reference-page.ts";
+import { goodMachine } from "../test/lib/good-machine.ts";
 import { Session } from "../src/cli/session.ts";
 
 const [file] = process.argv.slice(2);
@@ -15,5 +16,6 @@ const world = {
   nowMs: () => Date.now(),
   sleep: () => Promise.resolve(),
   onSignal: () => () => {},
+  ...goodMachine,
 };
 await writeFile(file, cliPage(buildProgram(new Session(world))));

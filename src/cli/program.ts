@@ -5,6 +5,8 @@ import { addAttach } from "./commands/attach.ts";
 import { addComplete } from "./commands/complete.ts";
 import { addCompletion } from "./commands/completion.ts";
 import { addCp } from "./commands/cp.ts";
+import { addConfig } from "./commands/config.ts";
+import { addDoctor } from "./commands/doctor.ts";
 import { addEvents } from "./commands/events.ts";
 import { addExec } from "./commands/exec.ts";
 import { addHistory } from "./commands/history.ts";
@@ -20,6 +22,7 @@ import { addPrune } from "./commands/prune.ts";
 import { addPortForward } from "./commands/port-forward.ts";
 import { addPs } from "./commands/ps.ts";
 import { addPull } from "./commands/pull.ts";
+import { addReset } from "./commands/reset.ts";
 import { addRm } from "./commands/rm.ts";
 import { addRmi } from "./commands/rmi.ts";
 import { addRun } from "./commands/run.ts";
@@ -61,8 +64,11 @@ const COMMANDS = [
   addLogout,
   addPrune,
   addNetwork,
+  addReset,
   addWhy,
   addAudit,
+  addDoctor,
+  addConfig,
   addVersion,
   addCompletion,
   addComplete,

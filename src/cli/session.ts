@@ -1,5 +1,6 @@
 // What a command works with: the node, the terminal, the clock. Only src/cmd/ builds the real ones.
 import type { Readable, Writable } from "node:stream";
+import type { Facts, NodeSettings } from "./doctor/facts.ts";
 import { NodeClient } from "./client.ts";
 import type { LogStream } from "./cri-log.ts";
 import { tell } from "./failure.ts";
@@ -13,6 +14,12 @@ export interface World {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** There when both input and output are one. */
   readonly terminal?: Terminal;
+  /** What berthd would be started with. @param file undefined is its own @throws AgentError invalid-argument */
+  nodeSettings(file: string | undefined): NodeSettings;
+  /** Looks at the machine. */
+  readFacts(settings: NodeSettings): Promise<Facts>;
+  /** What is wrong with a file of settings; `line` from 1, 0 where it is of no line. */
+  checkConfig(file: string): readonly { readonly line: number; readonly message: string }[];
   /** milliseconds since the epoch */
   nowMs(): number;
   /** Resolves after so long, or as soon as `until` is aborted. */

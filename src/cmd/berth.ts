@@ -1,8 +1,13 @@
 // berth: the command line, with the real terminal, clock and signals.
+import { dirname } from "node:path";
 import { setTimeout } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { readFacts } from "../cli/doctor/read-facts.ts";
 import { main } from "../cli/main.ts";
 import type { World } from "../cli/session.ts";
 import type { Terminal } from "../cli/terminal.ts";
+import { checkFile } from "../config/check-file.ts";
+import { loadConfig } from "../config/load.ts";
 import { VERSION } from "./version.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -17,8 +22,17 @@ const terminal: Terminal = {
   },
   setRaw: (isRaw) => void stdin.setRawMode(isRaw),
 };
+const program = { programDir: dirname(fileURLToPath(import.meta.url)), version: VERSION };
 
 const world: World = {
+  nodeSettings(file) {
+    const loaded = loadConfig(file === undefined ? [] : ["--config", file], program);
+    if (!("config" in loaded)) throw new Error("the settings are not there");
+    const { helperPath, shimPath, ...config } = loaded.config;
+    return { ...config, programs: [helperPath, shimPath] };
+  },
+  readFacts: (settings) => readFacts(settings, Date.now()),
+  checkConfig: (file) => checkFile(file, program),
   version: VERSION,
   stdin,
   stdout,

@@ -10,7 +10,7 @@ import { AgentError, messageOf } from "../base/errors.ts";
 import { EventRing } from "../base/event-ring.ts";
 import { InHand } from "../base/in-hand.ts";
 import { type Log, openLog } from "../base/log.ts";
-import { loadConfig } from "../config/load.ts";
+import { type Loaded, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/table.ts";
 import { ContainerService } from "../container/container-service.ts";
 import { Edge } from "../cri/edge.ts";
@@ -29,6 +29,7 @@ import { UsageService } from "../stats/usage-service.ts";
 import { Store } from "../store/store.ts";
 import { WhyService } from "../why/why-service.ts";
 import { bootId, findProgram, findRuntimes, readNodeFacts } from "./node-facts.ts";
+import { removeFolders, resetNode } from "./reset-node.ts";
 import { VERSION } from "./version.ts";
 
 // A pod's whole life is eight of them or so.
@@ -56,7 +57,7 @@ async function instanceIdOf(store: Store): Promise<string> {
 }
 
 /** A start that fails takes back what it has started, the last first; so does the stop. */
-async function startNode(config: Config, log: Log): Promise<Node> {
+async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> {
   const runtimes = findRuntimes(config.runtime);
   await using started = new AsyncDisposableStack();
   const store = await Store.open(config.root, threadUrl("./store-worker.mjs", "../store/worker.ts"));
@@ -135,6 +136,7 @@ async function startNode(config: Config, log: Log): Promise<Node> {
     nowNanos: () => clock.nowNanos(),
     usage: new UsageService(client, network),
     audit,
+    settings,
     why: new WhyService({ ...shared, sandboxes, containers, images, network, nowNanos: () => clock.nowNanos() }),
     runtimeProblem: () => (runtimes.has("") ? undefined : "neither crun nor runc is installed"),
     diskProblem: () => store.requireRoom().then(() => undefined, messageOf),
@@ -196,7 +198,13 @@ async function main(): Promise<void> {
   // Uploads that a crash cut off.
   await rm(uploadDir(config), { recursive: true, force: true });
   await mkdir(join(config.state, "s"), { recursive: true, mode: 0o711 });
-  const starting = startNode(config, log);
+  if (loaded.reset !== undefined) {
+    const node = await startNode(loaded, log);
+    await resetNode(node.engine, loaded.reset, log).finally(() => node.stop());
+    if (loaded.reset === "all") await removeFolders(config);
+    return;
+  }
+  const starting = startNode(loaded, log);
   const engine = starting.then((node) => node.engine);
   // A start that fails is told below; calls that came meanwhile have their own answer.
   engine.catch(() => {});

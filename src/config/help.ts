@@ -15,6 +15,7 @@ export function helpText(): string {
     "",
     ...rows,
     `  --${"config".padEnd(22)} Settings as TOML, by the names above. [/etc/berth/berth.toml where it exists]`,
+    `  --${"reset".padEnd(22)} Take down what this node has, and end: pods, images (with pods), or all (with records and folders).`,
     `  --${"version".padEnd(22)} Print the version.`,
     `  --${"help".padEnd(22)} Print this.`,
     "",

@@ -16,12 +16,32 @@ export interface Program {
 const DEFAULT_FILE = "/etc/berth/berth.toml";
 const MAX_FILE_BYTES = 1024 * 1024;
 
+/** A setting as it was taken. */
+interface TakenSetting {
+  readonly name: string;
+  readonly value: string;
+  /** "default", "--root", "/etc/berth/berth.toml: root" */
+  readonly from: string;
+}
+
+const RESET_SCOPES = ["pods", "images", "all"] as const;
+/** What a node is to lose: its pods; its images too; its records and folders too. */
+export type ResetScope = (typeof RESET_SCOPES)[number];
+
+export interface Loaded {
+  /** take the node down, and end */
+  readonly reset: ResetScope | undefined;
+  readonly config: Config;
+  /** in the order of the table */
+  readonly settings: readonly TakenSetting[];
+}
+
 type Texts = Map<string, { readonly text: string; readonly from: string }>;
 
 /** @throws AgentError invalid-argument that names the setting and where it stands */
-export function loadConfig(argv: readonly string[], program: Program): { readonly config: Config } | { readonly text: string } {
+export function loadConfig(argv: readonly string[], program: Program): Loaded | { readonly text: string } {
   const names = Object.values(SETTINGS).map((setting: Setting<unknown>) => setting.name);
-  const strings = Object.fromEntries(["config", ...names].map((name) => [name, { type: "string" as const }]));
+  const strings = Object.fromEntries(["config", "reset", ...names].map((name) => [name, { type: "string" as const }]));
   let flags: Record<string, unknown>;
   try {
     flags = parseArgs({
@@ -39,7 +59,9 @@ export function loadConfig(argv: readonly string[], program: Program): { readonl
     const text = flags[name];
     if (typeof text === "string") texts.set(name, { text, from: `--${name}` });
   }
-  return { config: toConfig(texts, program) };
+  const taken = new Map<string, TakenSetting>();
+  const config = toConfig(texts, program, taken);
+  return { config, reset: resetScope(flags["reset"]), settings: names.flatMap((name) => taken.get(name) ?? []) };
 }
 
 function readFile(named: string | undefined, names: readonly string[]): Texts {
@@ -64,9 +86,19 @@ function readFile(named: string | undefined, names: readonly string[]): Texts {
   return texts;
 }
 
-function toConfig(texts: Texts, program: Program): Config {
+function resetScope(flag: unknown): ResetScope | undefined {
+  if (flag === undefined) return undefined;
+  const scope = RESET_SCOPES.find((each) => each === flag);
+  if (scope === undefined)
+    throw new AgentError("invalid-argument", `read --reset: reset ${JSON.stringify(flag)} is not one of ${RESET_SCOPES.join(", ")}`);
+  return scope;
+}
+
+/** @param taken is filled with each setting that is read */
+function toConfig(texts: Texts, program: Program, taken: Map<string, TakenSetting>): Config {
   const read = <T>(setting: Setting<T>, fallback = setting.default): T => {
     const given = texts.get(setting.name);
+    taken.set(setting.name, { name: setting.name, value: given?.text ?? fallback, from: given?.from ?? "default" });
     try {
       return setting.read(given?.text ?? fallback);
     } catch (cause) {

@@ -19,6 +19,8 @@ export interface Engine {
   readonly usage: UsageService;
   readonly audit: AuditService;
   readonly why: WhyService;
+  /** As berthd was started with. */
+  readonly settings: readonly { readonly name: string; readonly value: string; readonly from: string }[];
   readonly events: LifecycleEvents;
   readonly streaming: StreamingServer;
   readonly nowNanos: () => bigint;

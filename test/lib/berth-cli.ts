@@ -1,6 +1,7 @@
 // `berth` as a person types it, without a process of its own for each command.
 import { Readable, Writable } from "node:stream";
 import { main } from "../../src/cli/main.ts";
+import { goodMachine } from "./good-machine.ts";
 import type { TestNode } from "./node.ts";
 
 export interface Outcome {
@@ -22,6 +23,7 @@ export function berthCli(node: () => TestNode) {
       nowMs: () => Date.now(),
       sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
       onSignal: () => () => {},
+      ...goodMachine,
     });
     return { code, stdout: stdout.bytes, stderr: stderr.bytes.toString() };
   };

@@ -16,6 +16,7 @@ import { saveImage } from "./save-image.ts";
 import { tagImage } from "./tag-image.ts";
 import { timeline } from "./timeline.ts";
 import { untagImage } from "./untag-image.ts";
+import { getConfig } from "./get-config.ts";
 import { why } from "./why.ts";
 
 export function berthService(edge: Edge): UntypedServiceImplementation {
@@ -33,6 +34,7 @@ export function berthService(edge: Edge): UntypedServiceImplementation {
     audit: edge.unary("Audit", audit),
     copyFrom: edge.serverStream("CopyFrom", copyFrom),
     copyTo: edge.clientStream("CopyTo", copyTo),
+    getConfig: edge.unary("GetConfig", getConfig),
     why: edge.unary("Why", why),
     listNetworks: edge.unary("ListNetworks", listNetworks),
   } satisfies Partial<BerthServer>;

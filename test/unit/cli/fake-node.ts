@@ -11,6 +11,8 @@ import type { ProcessIo } from "../../../src/container/exec.ts";
 import { startStreaming } from "../../lib/streaming-server.ts";
 import type { StreamingServer } from "../../../src/cri/streaming/streaming-server.ts";
 import { main } from "../../../src/cli/main.ts";
+import { goodMachine } from "../../lib/good-machine.ts";
+import type { World } from "../../../src/cli/session.ts";
 import { message } from "../../../src/cli/message.ts";
 import { type AuditDifference, BerthService, type EventsResponse, type LayerProgress } from "../../../src/generated/berth/v1/berth.ts";
 import {
@@ -62,6 +64,8 @@ export class FakeNode {
   readonly events: EventsResponse[] = [];
   /** What an audit finds; a repair mends what does not say that it fails. */
   readonly differences: AuditDifference[] = [];
+  /** What the command line finds out without a node. */
+  machine: Pick<World, "nodeSettings" | "readFacts" | "checkConfig"> = goodMachine;
   program: Program = { log: "", exitCode: 0 };
   /** What our terminal is told: "raw", "cooked". */
   readonly terminal: string[] = [];
@@ -181,6 +185,7 @@ export class FakeNode {
       nowMs: () => NOW_MS,
       sleep,
       onSignal,
+      ...this.machine,
     };
     const code = await main(["--socket", this.socket, ...args], world);
     return { code, ...texts };

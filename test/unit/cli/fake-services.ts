@@ -159,6 +159,7 @@ export function berthService(node: FakeNode): BerthServer {
       },
       ({ name, keepLast }) => `${name} ${keepLast}`,
     ),
+    getConfig: node.answer("GetConfig", () => ({ settings: [{ name: "root", value: "/var/lib/berth", from: "default" }] })),
     why: node.answer(
       "Why",
       () => ({ line: "nothing: ready since 3 s", call: "", waitsFor: "", sinceNanos: 1n, untilNanos: 0n, notes: [] }),

@@ -2,6 +2,7 @@ import { readFile } from "node:fs/promises";
 import test from "ava";
 import { buildProgram } from "../../../src/cli/program.ts";
 import { cliPage } from "../../../src/cli/reference-page.ts";
+import { goodMachine } from "../../lib/good-machine.ts";
 import { Session } from "../../../src/cli/session.ts";
 
 const program = () =>
@@ -15,6 +16,7 @@ const program = () =>
       nowMs: () => 0,
       sleep: () => Promise.resolve(),
       onSignal: () => () => {},
+      ...goodMachine,
     }),
   );
 

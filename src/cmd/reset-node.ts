@@ -1,0 +1,38 @@
+// berthd --reset: takes down what a node has, on purpose, and ends. It is a start of berthd that serves nobody: recovery finds all that
+// there is, the ordinary teardown takes it away, and the orderly end gives the network back.
+import { rm, rmdir } from "node:fs/promises";
+import { join } from "node:path";
+import { allSteps } from "../base/errors.ts";
+import type { Log } from "../base/log.ts";
+import type { ResetScope } from "../config/load.ts";
+import type { Config } from "../config/table.ts";
+import type { Engine } from "../cri/engine.ts";
+
+/** @throws AgentError of the first failure; all else was taken down nevertheless */
+export async function resetNode({ sandboxes, images, audit }: Engine, scope: ResetScope, log: Log): Promise<void> {
+  const removals = await Promise.allSettled(sandboxes.list().map(({ id }) => sandboxes.remove(id)));
+  const outcome = removals.map((result) => () => (result.status === "rejected" ? Promise.reject(result.reason) : Promise.resolve()));
+  await allSteps("reset", [
+    ...outcome,
+    ...(scope === "pods"
+      ? []
+      : images.list().map(
+          ({ id }) =>
+            () =>
+              images.remove(id),
+        )),
+    async () => void (await audit.audit(true)),
+  ]);
+  log.info({ pods: removals.length, scope }, "the node has been reset");
+}
+
+// By name, and not whole folders: `root` and `state` are settings, and could be anything.
+const ROOT_ENTRIES = ["records.db", "records.db-wal", "records.db-shm", "content", "snapshots", "containers", "archives", "uploads"];
+const STATE_ENTRIES = ["pods", "s", "helper.lock"];
+
+/** After the end of the node: its records and what is left of its folders. A folder that has something else in it stays. */
+export async function removeFolders({ root, state, socket, helperSocket }: Config): Promise<void> {
+  const paths = [...ROOT_ENTRIES.map((name) => join(root, name)), ...STATE_ENTRIES.map((name) => join(state, name)), socket, helperSocket];
+  for (const path of paths) await rm(path, { recursive: true, force: true });
+  for (const folder of [root, state]) await rmdir(folder).catch(() => {});
+}
