@@ -39,6 +39,12 @@ export function kindOf(thrown: unknown): ErrorKind {
   return code === "ENOSPC" || code === "EDQUOT" ? "resource-exhausted" : "internal";
 }
 
+/** @throws AgentError failed-precondition with the warnings where the node is strict and there are some */
+export function refuseWhereStrict(strict: boolean, warnings: readonly string[]): void {
+  if (strict && warnings.length > 0)
+    throw new AgentError("failed-precondition", `this node is strict, and can't do all that is asked: ${warnings.join("; ")}`);
+}
+
 /** Adds context and keeps the kind, so wrapping never turns not-found into internal. */
 export function wrap(cause: unknown, doing: string): AgentError {
   return new AgentError(kindOf(cause), `${doing}: ${messageOf(cause)}`, { cause });

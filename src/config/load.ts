@@ -130,6 +130,7 @@ function toConfig(texts: Texts, program: Program, taken: Map<string, TakenSettin
     registryConfigDir: read(SETTINGS.registryConfigDir),
     cgroupParent: read(SETTINGS.cgroupParent),
     containerPidsLimit: read(SETTINGS.containerPidsLimit),
+    strict: read(SETTINGS.strict),
     runtimeTimeoutSeconds: read(SETTINGS.runtimeTimeoutSeconds),
     imageGcHighPercent,
     imageGcLowPercent,

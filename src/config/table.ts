@@ -20,6 +20,7 @@ export interface Config {
   readonly registryConfigDir: string;
   readonly cgroupParent: string;
   readonly containerPidsLimit: number;
+  readonly strict: boolean;
   readonly runtimeTimeoutSeconds: number;
   readonly imageGcHighPercent: number;
   readonly imageGcLowPercent: number;
@@ -167,6 +168,13 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     unit: "processes",
     doc: "For containers that set none. 0: no limit.",
     read: whole(0, 4_194_304),
+  },
+  strict: {
+    name: "strict",
+    default: "false",
+    unit: "true, false",
+    doc: "Refuse a pod or container of which something can't be applied here. False: its status has a warning.",
+    read: flag,
   },
   runtimeTimeoutSeconds: {
     name: "runtime-timeout",

@@ -27,6 +27,8 @@ export interface ContainerContext {
   readonly events: LifecycleEvents;
   readonly log: Log;
   readonly node: NodeFacts;
+  /** whether a warning is a failure */
+  readonly strict: boolean;
   /** --root */
   readonly root: string;
   /** path of the OCI runtime of a handler */

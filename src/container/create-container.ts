@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ShowStage } from "../base/activity.ts";
-import { AgentError, messageOf, wrap } from "../base/errors.ts";
+import { AgentError, messageOf, refuseWhereStrict, wrap } from "../base/errors.ts";
 import { type ContainerId, newContainerId, type SandboxId } from "../base/ids.ts";
 import { Stages } from "../base/timeline.ts";
 import type { ImageRecord } from "../image/image-service.ts";
@@ -46,9 +46,11 @@ async function create(
     const seccompFilter = await localhostSeccomp(config.security, context.node.capabilities);
     // Privileged means every device of the node, and those that were asked for where they were asked for.
     const devices = [...(config.security.privileged ? await nodeDevices() : []), ...(await findDevices(config.devices ?? []))];
-    const planned = { ...planRecord(context, id, sandbox, config, image), seccompFilter, devices };
+    const wanted = { ...planRecord(context, id, sandbox, config, image), seccompFilter, devices };
     // All that can be refused is refused here, before anything is made.
-    buildSpec(planned, sandbox, image.config, context.node);
+    const { warnings } = buildSpec(wanted, sandbox, image.config, context.node);
+    refuseWhereStrict(context.strict, warnings);
+    const planned = { ...wanted, warnings };
     checkPidTarget(context, planned);
     const user = requestedUser(config, image.config);
     await checkMounts(config);

@@ -75,6 +75,8 @@ export interface ContainerConfig {
   /** "SIGQUIT"; "" leaves it to the image */
   readonly stopSignal?: string;
   readonly security: ContainerSecurity;
+  /** what was asked for and has no effect here; records of older versions have none */
+  readonly notApplied?: readonly string[];
 }
 
 export interface ContainerUser {

@@ -1,6 +1,6 @@
 // UpdateContainerResources: the kernel first, all limits or none, then the record. A container that was not started yet takes
 // its limits from the record when it is.
-import { AgentError, wrap } from "../base/errors.ts";
+import { AgentError, refuseWhereStrict, wrap } from "../base/errors.ts";
 import type { ContainerId } from "../base/ids.ts";
 import { cgroupLimits } from "../sandbox/limits.ts";
 import type { Resources } from "../sandbox/records.ts";
@@ -31,6 +31,8 @@ export async function updateResources(
       // Values that no kernel takes are refused before anything is written.
       const { warnings } = ociResources(resources, container.config.security.privileged, context.node);
       const score = oomScoreAdj(resources.oomScoreAdj, context.node, warnings);
+      warnings.unshift(...(container.config.notApplied ?? []));
+      refuseWhereStrict(context.strict, warnings);
       if (container.state === "created") return await context.store.commit(context.records.put(changed));
       await context.helper.updateCgroup({
         cgroupPath: container.cgroupPath,

@@ -27,6 +27,8 @@ export interface SandboxContext {
   readonly events: LifecycleEvents;
   readonly log: Log;
   readonly bootId: string;
+  /** whether a warning is a failure */
+  readonly strict: boolean;
   /** --state */
   readonly state: string;
   /** of pods that name no parent: "/berth-<instance>" */

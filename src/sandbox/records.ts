@@ -63,6 +63,8 @@ export interface SandboxConfig {
   readonly resources: Resources | undefined;
   readonly privileged: boolean;
   readonly runtimeHandler: string;
+  /** what was asked for and has no effect here; records of older versions have none */
+  readonly notApplied?: readonly string[];
 }
 
 /** The process that owns the pod's namespaces; pid and start time name it for ever. */

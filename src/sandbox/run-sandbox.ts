@@ -1,7 +1,7 @@
 // RunPodSandbox: intent on disk, then the pod in the kernel, then ready on disk.
 import { hostname as nodeHostname } from "node:os";
 import type { ShowStage } from "../base/activity.ts";
-import { AgentError, kindOf, messageOf, wrap } from "../base/errors.ts";
+import { AgentError, during, kindOf, messageOf, refuseWhereStrict, wrap } from "../base/errors.ts";
 import { newSandboxId, type SandboxId } from "../base/ids.ts";
 import { Stages } from "../base/timeline.ts";
 import { NamespaceUse } from "../generated/berth/native/helper.ts";
@@ -25,6 +25,7 @@ export async function runSandbox(context: SandboxContext, config: SandboxConfig)
       `run pod sandbox: runtime handler ${JSON.stringify(config.runtimeHandler)} is not one of ${known}`,
     );
   }
+  await during("run pod sandbox", async () => refuseWhereStrict(context.strict, config.notApplied ?? []));
   const id = newSandboxId();
   const { namespace, name } = config.metadata;
   const subject = { objectId: id, names: [name, `${namespace}/${name}`] };
@@ -75,8 +76,9 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
       shim: { pid: started.shimPid, startTicks: started.shimStartTicks },
       portProxy: started.portProxyPid === 0 ? undefined : { pid: started.portProxyPid, startTicks: started.portProxyStartTicks },
       cgroupOwned: started.cgroupCreated,
-      warnings: started.warnings,
+      warnings: [...(config.notApplied ?? []), ...started.warnings],
     };
+    refuseWhereStrict(context.strict, started.warnings);
     await stages.time("files", () => writeEtcFiles(planned.stateDir, config, hostname, podAddresses(planned)));
     await stages.time("connect", () => context.shims.connect(sandbox));
     const ready: SandboxRecord = { ...sandbox, state: nextSandboxState(sandbox.state, "run"), stages: stages.list };

@@ -1,97 +1,170 @@
-// What can't be done is refused with the code that tells the caller what to do, in words that name the cause; nothing is left.
-import { readdirSync } from "node:fs";
+// What can't be done is refused with the code that tells the caller what to do, in words that name stage, id and cause; nothing is left.
+import { existsSync, readdirSync, readFileSync, truncateSync, writeFileSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { status } from "@grpc/grpc-js";
+import { fileURLToPath } from "node:url";
+import { type ServiceError, status } from "@grpc/grpc-js";
 import test from "ava";
+import { FakeRegistry } from "../lib/fake-registry.ts";
+import { kernelObjectsOf, links } from "../lib/kernel.ts";
 import { TestNode } from "../lib/node.ts";
+import { blobOf, jsonBlob, makeImage, OCI_INDEX } from "../lib/oci-image.ts";
 import { Pod } from "../lib/pods.ts";
-import { shared } from "../lib/teardown.ts";
+import { FAILED_STARTS, REFUSALS, type Scene } from "../lib/refusals.ts";
+import { shared, type Teardown } from "../lib/teardown.ts";
 
-const node = shared(test, (t) => TestNode.start(t));
+interface Place {
+  readonly node: TestNode;
+  readonly pod: Pod;
+  readonly scene: Scene;
+}
 
-for (const runtime of ["crun", "runc"]) {
-  test(`a command that is not there fails the start, and the container says why (${runtime})`, async (t) => {
-    const pod = await Pod.run(node(), {}, runtime);
-    const container = await pod.create("one", ["/no/such/command"]);
-    const failure = await t.throwsAsync(container.start());
-    t.like(failure, { code: status.INVALID_ARGUMENT });
-    t.regex(String(failure?.message), /no\/such\/command|no such file|not found/i);
-    const { state, exit_code, reason, message } = await container.status();
-    t.deepEqual({ state, exit_code, reason }, { state: "CONTAINER_EXITED", exit_code: 128, reason: "StartError" });
-    t.not(message, "");
-    await container.remove();
-    await pod.remove();
+const place = shared<Place>(test, async (t) => {
+  const node = await TestNode.start(t);
+  const pod = await Pod.run(node, { port_mappings: [{ host_port: 18_081, container_port: 80 }] });
+  const stopped = await Pod.run(node);
+  await stopped.stop();
+  const running = await pod.start("runs", ["sleep", "1000"]);
+  const exited = await pod.start("ended", ["true"]);
+  await node.eventually("it has ended", async () => (await exited.status()).state === "CONTAINER_EXITED" || undefined);
+  const folder = join(node.folder, "volume");
+  await mkdir(folder);
+  const file = join(node.folder, "file");
+  writeFileSync(file, "no profile, no device\n");
+  await fillRegistry(node);
+  const bareImage = `${node.registry.address}/test/bare:1`;
+  await node.cri.call("PullImage", { image: { image: bareImage } });
+  const scene: Scene = {
+    image: node.image,
+    bareImage,
+    pod: pod.id,
+    podConfig: pod.config,
+    stoppedPod: stopped.id,
+    running: running.id,
+    exited: exited.id,
+    registry: node.registry.address,
+    bad: await badRegistry(t),
+    folder,
+    file,
+  };
+  return { node, pod, scene };
+});
+
+/** Images that contradict themselves, and one without a command. */
+async function fillRegistry({ registry }: TestNode): Promise<void> {
+  const wrong = makeImage({ layers: [{ "wrong.txt": "w".repeat(1000) }] });
+  const short = makeImage({ layers: [{ "short.txt": "s".repeat(1000) }] });
+  const garbage = makeImage({ layers: [] });
+  const noArchive = blobOf(Buffer.alloc(1000, 7));
+  await registry.push("test/bare", "1", makeImage({ config: { Cmd: [] } }));
+  await registry.push("test/wrong", "1", wrong);
+  await registry.push("test/short", "1", short);
+  for (const { digest, bytes } of wrong.layers) writeFileSync(registry.blobFile(digest), Buffer.alloc(bytes.length, 1));
+  for (const { digest, bytes } of short.layers) truncateSync(registry.blobFile(digest), bytes.length - 10);
+  const config = jsonBlob({
+    ...JSON.parse(garbage.config.bytes.toString("utf8")),
+    rootfs: { type: "layers", diff_ids: [noArchive.digest] },
+  });
+  const layer = { mediaType: "application/vnd.oci.image.layer.v1.tar+gzip", digest: noArchive.digest, size: noArchive.bytes.length };
+  const manifest = jsonBlob({
+    ...JSON.parse(garbage.manifest.bytes.toString("utf8")),
+    config: { ...JSON.parse(garbage.manifest.bytes.toString("utf8")).config, digest: config.digest, size: config.bytes.length },
+    layers: [layer],
+  });
+  await registry.push("test/garbage", "1", { ...garbage, config, layers: [noArchive], manifest });
+  const elsewhere = makeImage({ architecture: "s390x" });
+  await registry.push("test/elsewhere", "only", elsewhere);
+  const entry = {
+    mediaType: "application/vnd.oci.image.manifest.v1+json",
+    digest: elsewhere.manifest.digest,
+    size: elsewhere.manifest.bytes.length,
+  };
+  const index = { schemaVersion: 2, mediaType: OCI_INDEX, manifests: [{ ...entry, platform: { os: "linux", architecture: "s390x" } }] };
+  await registry.putManifest("test/elsewhere", "1", Buffer.from(JSON.stringify(index)), OCI_INDEX);
+}
+
+/** "/v2/429/…" is answered with 429, and "/v2/hang/…" not at all. */
+async function badRegistry(t: Teardown): Promise<string> {
+  const registry = await FakeRegistry.start(t);
+  registry.intercept = ({ url }, response) => {
+    const code = Number(/^\/v2\/(\d{3})\//.exec(url ?? "")?.[1] ?? 0);
+    if (code > 0) response.writeHead(code).end();
+    return code > 0 || /^\/v2\/hang\//.test(url ?? "");
+  };
+  return registry.address;
+}
+
+/** All that a refused call could have left: objects of the node, its files, and what it has in the kernel. */
+async function whatIsThere(): Promise<unknown> {
+  const { node, scene } = place();
+  const list = (call: string): Promise<unknown> => node.cri.call(call, {});
+  const inRoot = ["containers", "content/ingest", "content/blobs/sha256", "snapshots", "uploads"].map((name) => join(node.root, name));
+  const inState = ["s", "pods", `pods/${scene.pod}/containers`].map((name) => join(node.state, name));
+  return {
+    objects: await Promise.all(["ListPodSandbox", "ListContainers", "ListImages"].map(list)),
+    files: [...inRoot, ...inState].map((folder) => (existsSync(folder) ? readdirSync(folder).sort() : [])),
+    links: links(),
+    mounts: readFileSync("/proc/self/mountinfo", "utf8")
+      .split("\n")
+      .filter((line) => line.includes(node.folder)),
+  };
+}
+
+const inKernel = async (): Promise<string[]> => kernelObjectsOf(place().node.folder, await place().node.instanceId());
+
+let kernelBefore: string[] = [];
+
+test.before(async () => {
+  kernelBefore = await inKernel();
+});
+
+for (const { what, call, code, message, request, deadlineMs } of REFUSALS) {
+  test(`${call} of ${what} is ${code}`, async (t) => {
+    const { node, scene } = place();
+    const before = await whatIsThere();
+    const failure = await t.throwsAsync<ServiceError>(node.cri.call(call, request(scene), deadlineMs));
+    t.is(status[failure?.code ?? 0], code, failure?.message);
+    t.regex(failure?.details ?? "", message);
+    if (deadlineMs !== undefined)
+      await node.eventually("the call is given up", async () => (/"kind":"cancelled"/.test(node.log) ? true : undefined));
+    t.deepEqual(await whatIsThere(), before);
   });
 }
 
-test("a container of an image that is not here is refused", async (t) => {
-  const pod = await Pod.run(node());
-  const failure = await t.throwsAsync(pod.create("one", ["true"], { image: { image: "nowhere.example/none:1" } }));
-  t.like(failure, { code: status.NOT_FOUND });
-  t.regex(String(failure?.message), /nowhere\.example\/none:1.*pull it first/);
-  t.deepEqual(readdirSync(join(node().root, "containers")), []);
-  await pod.remove();
+test("after all of them the kernel has what it had before", async (t) => {
+  t.deepEqual(await inKernel(), kernelBefore);
 });
 
-test("a mount of a path that is not there is refused", async (t) => {
-  const pod = await Pod.run(node());
-  const failure = await t.throwsAsync(pod.create("one", ["true"], { mounts: [{ host_path: "/no/such/folder", container_path: "/data" }] }));
-  t.like(failure, { code: status.INVALID_ARGUMENT });
-  t.regex(String(failure?.message), /\/no\/such\/folder/);
-  await pod.remove();
-});
+for (const { what, command, code, message } of FAILED_STARTS) {
+  for (const runtime of ["crun", "runc"]) {
+    test(`StartContainer of ${what} is ${code}, and the container says why (${runtime})`, async (t) => {
+      const pod = await Pod.run(place().node, {}, runtime);
+      const container = await pod.create("one", [command]);
+      const failure = await t.throwsAsync<ServiceError>(container.start());
+      t.is(status[failure?.code ?? 0], code, failure?.message);
+      t.regex(failure?.details ?? "", message);
+      const { state, exit_code, reason, message: why } = await container.status();
+      t.deepEqual({ state, exit_code, reason }, { state: "CONTAINER_EXITED", exit_code: 128, reason: "StartError" });
+      t.not(why, "");
+      await container.remove();
+      await pod.remove();
+    });
+  }
+}
 
-test("a name that is in use is refused; a retry at the same time gets the same pod", async (t) => {
+test("a retry at the same time gets the same pod", async (t) => {
   const config = { metadata: { name: "twice", namespace: "test", uid: "1", attempt: 0 } };
-  const pods = await Promise.all([Pod.run(node(), config), Pod.run(node(), config)]);
+  const pods = await Promise.all([Pod.run(place().node, config), Pod.run(place().node, config)]);
   t.is(pods[0].id, pods[1].id);
-  t.like(await t.throwsAsync(Pod.run(node(), config)), { code: status.ALREADY_EXISTS });
   await pods[0].remove();
 });
 
-test("an unknown runtime handler is refused, and those that are known are named", async (t) => {
-  const failure = await t.throwsAsync(Pod.run(node(), {}, "gvisor"));
-  t.like(failure, { code: status.INVALID_ARGUMENT });
-  t.regex(String(failure?.message), /gvisor.*crun/);
+test("the page of errors has a row for each refusal, and each of its rows is tested", (t) => {
+  const page = readFileSync(fileURLToPath(new URL("../../docs/errors.md", import.meta.url)), "utf8");
+  const section = /^## Every refusal$(.*?)^## /ms.exec(page)?.[1] ?? "";
+  const rows = [...section.matchAll(/^\| `(\w+)` \| (.+?) \| `(\w+)` \| .+ \|$/gm)].map(
+    ([, call, what, code]) => `${call}: ${what}: ${code}`,
+  );
+  const tested = [...REFUSALS, ...FAILED_STARTS.map((each) => ({ ...each, call: "StartContainer" }))];
+  t.deepEqual(rows.sort(), tested.map(({ call, what, code }) => `${call}: ${what}: ${code}`).sort());
 });
-
-test("a started container can't be started again", async (t) => {
-  const pod = await Pod.run(node());
-  const container = await pod.start("one", ["sleep", "1000"]);
-  t.like(await t.throwsAsync(container.start()), { code: status.FAILED_PRECONDITION });
-  await pod.remove();
-});
-
-test("a container in a stopped pod is refused", async (t) => {
-  const pod = await Pod.run(node());
-  await pod.stop();
-  t.like(await t.throwsAsync(pod.create("one", ["true"])), { code: status.FAILED_PRECONDITION });
-  await pod.remove();
-});
-
-for (const [call, request] of [
-  ["PodSandboxStatus", { pod_sandbox_id: "f".repeat(64) }],
-  ["ContainerStatus", { container_id: "f".repeat(64) }],
-  ["StartContainer", { container_id: "f".repeat(64) }],
-  ["ExecSync", { container_id: "f".repeat(64), cmd: ["true"] }],
-  ["ContainerStats", { container_id: "f".repeat(64) }],
-  ["PodSandboxStats", { pod_sandbox_id: "f".repeat(64) }],
-  ["CreateContainer", { pod_sandbox_id: "f".repeat(64), config: { metadata: { name: "a" }, image: { image: "a" } } }],
-] as const) {
-  test(`${call} of an unknown id is not found`, async (t) => {
-    t.like(await t.throwsAsync(node().cri.call(call, request)), { code: status.NOT_FOUND });
-  });
-}
-
-for (const [what, config] of [
-  ["without metadata", { metadata: null }],
-  ["with a host name of two lines", { hostname: "a\nb" }],
-  ["with a log folder that is no absolute path", { log_directory: "logs" }],
-  ["with a cgroup parent that leads out", { linux: { cgroup_parent: "/a/../.." } }],
-  ["with a network that is not known", { annotations: { "berth.io/network": "warp" } }],
-] as const) {
-  test(`a pod ${what} is an invalid argument`, async (t) => {
-    t.like(await t.throwsAsync(Pod.run(node(), config)), { code: status.INVALID_ARGUMENT });
-    t.deepEqual(readdirSync(join(node().state, "pods")), []);
-  });
-}

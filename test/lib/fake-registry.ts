@@ -1,8 +1,8 @@
 // A registry within the test's own process: it answers what a test tells it, also what no real one would.
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { ExecutionContext } from "ava";
 import { OCI_MANIFEST, type TestImage } from "./oci-image.ts";
+import type { Teardown } from "./teardown.ts";
 
 /** Answers a request itself, or gives false to leave it to the content. */
 export type Intercept = (request: IncomingMessage, response: ServerResponse) => boolean;
@@ -19,7 +19,7 @@ export class FakeRegistry {
     this.address = address;
   }
 
-  static async start(t: ExecutionContext): Promise<FakeRegistry> {
+  static async start(t: Teardown): Promise<FakeRegistry> {
     let registry: FakeRegistry | undefined;
     const server = createServer((request, response) => registry?.answer(request, response));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));

@@ -96,8 +96,14 @@ impl ShimError {
 
 /// A command that can't be run is the caller's to mend; everything else is the node's.
 fn runtime_kind(message: &str) -> ErrorKind {
-    let of_the_command =
-        ["executable file", "no such file or directory", "permission denied", "not a directory", "exec format error"];
+    let of_the_command = [
+        "executable file",
+        "open executable",
+        "no such file or directory",
+        "permission denied",
+        "not a directory",
+        "exec format error",
+    ];
     let lower = message.to_lowercase();
     if of_the_command.iter().any(|words| lower.contains(words)) {
         ErrorKind::InvalidArgument

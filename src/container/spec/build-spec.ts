@@ -54,7 +54,7 @@ export function buildSpec(
   }
   const seccomp = containerSeccomp(config.security, container.seccompFilter, spec.process.capabilities.bounding);
   if (seccomp !== undefined) spec.linux.seccomp = seccomp;
-  return { spec, warnings };
+  return { spec, warnings: [...(config.notApplied ?? []), ...warnings] };
 }
 
 /** What `hostname` says in the container. */

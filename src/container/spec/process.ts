@@ -68,6 +68,8 @@ export function requestedUser(config: Pick<ContainerConfig, "security">, image: 
     if (runAsGroup !== undefined) throw new AgentError("invalid-argument", "read run_as_group: it needs run_as_user or run_as_username");
     return image.user;
   }
+  if (runAsUser !== undefined && runAsUsername !== "")
+    throw new AgentError("invalid-argument", `read run_as_username ${JSON.stringify(runAsUsername)}: there is a run_as_user too`);
   const user = runAsUser === undefined ? runAsUsername : String(inRange("run_as_user", runAsUser));
   if (user.includes(":")) throw new AgentError("invalid-argument", `read run_as_username ${JSON.stringify(user)}: it holds a colon`);
   return runAsGroup === undefined ? user : `${user}:${inRange("run_as_group", runAsGroup)}`;

@@ -1,4 +1,5 @@
 // ContainerConfig → domain, checked: what is refused is refused here, before anything is made.
+import { posix } from "node:path";
 import { AgentError } from "../../base/errors.ts";
 import type {
   ContainerConfig,
@@ -20,6 +21,7 @@ import {
   SecurityProfile_ProfileType,
   SupplementalGroupsPolicy,
 } from "../../generated/cri/runtime/v1/api.ts";
+import { notAppliedToContainer, refuseUserNamespace } from "./not-applied.ts";
 import { toResources } from "./resources.ts";
 import { toSignalName } from "./stop-signal.ts";
 
@@ -42,7 +44,7 @@ export function toContainerConfig(proto: ContainerConfigProto | undefined): Cont
     args: proto.args,
     workingDir: proto.workingDir,
     envs: proto.envs.map(({ key, value }) => [key, Buffer.from(value).toString("utf8")] as const),
-    mounts: proto.mounts.map(toMount),
+    mounts: toMounts(proto.mounts),
     labels: proto.labels,
     annotations: proto.annotations,
     tty: proto.tty,
@@ -53,6 +55,7 @@ export function toContainerConfig(proto: ContainerConfigProto | undefined): Cont
     devices: proto.devices.map(({ hostPath, containerPath, permissions }) => ({ hostPath, containerPath, permissions })),
     stopSignal: toSignalName(proto.stopSignal),
     security: toSecurity(proto.linux?.securityContext),
+    notApplied: notAppliedToContainer(proto),
   };
 }
 
@@ -61,6 +64,15 @@ const PROPAGATION: ReadonlyMap<number, Propagation> = new Map([
   [MountPropagation.PROPAGATION_HOST_TO_CONTAINER, "host-to-container"],
   [MountPropagation.PROPAGATION_BIDIRECTIONAL, "bidirectional"],
 ]);
+
+/** Of two at one path one would hide the other, and nothing would say which. */
+function toMounts(protos: readonly MountProto[]): Mount[] {
+  const mounts = protos.map(toMount);
+  const paths = mounts.map(({ containerPath }) => posix.resolve("/", containerPath));
+  const twin = paths.find((path, index) => paths.indexOf(path) !== index);
+  if (twin !== undefined) throw invalid(`mount ${twin}: two mounts are at this path`);
+  return mounts;
+}
 
 function toMount(proto: MountProto): Mount {
   const propagation = PROPAGATION.get(proto.propagation);
@@ -88,7 +100,7 @@ function toMountOption(text: string): MountOption {
 }
 
 function toSecurity(proto: LinuxContainerSecurityContext | undefined): ContainerSecurity {
-  if (proto?.apparmor?.profileType === SecurityProfile_ProfileType.Localhost) throw notYet("an AppArmor profile");
+  refuseUserNamespace("read container config", proto?.namespaceOptions?.usernsOptions?.mode);
   return {
     privileged: proto?.privileged ?? false,
     ...toPid(proto?.namespaceOptions),

@@ -2,6 +2,7 @@
 import { AgentError } from "../../base/errors.ts";
 import { NamespaceMode, type PodSandboxConfig } from "../../generated/cri/runtime/v1/api.ts";
 import type { DnsConfig, NamespaceSource, NetworkMode, PidMode, SandboxConfig } from "../../sandbox/records.ts";
+import { notAppliedToSandbox, refuseUserNamespace } from "./not-applied.ts";
 import { toHostPorts } from "./port-mappings.ts";
 import { toResources } from "./resources.ts";
 
@@ -20,9 +21,7 @@ export function toSandboxConfig(proto: PodSandboxConfig | undefined, runtimeHand
   }
   const security = linux?.securityContext;
   const options = security?.namespaceOptions;
-  if (options?.usernsOptions !== undefined && options.usernsOptions.mode !== NamespaceMode.NODE) {
-    throw new AgentError("unimplemented", "read pod sandbox config: user namespaces are not offered yet");
-  }
+  refuseUserNamespace("read pod sandbox config", options?.usernsOptions?.mode);
   if (proto.logDirectory !== "" && !proto.logDirectory.startsWith("/"))
     throw invalid(`log_directory ${JSON.stringify(proto.logDirectory)} is not absolute`);
   const network = toNetworkMode(options?.network ?? NamespaceMode.POD, proto.annotations);
@@ -43,6 +42,7 @@ export function toSandboxConfig(proto: PodSandboxConfig | undefined, runtimeHand
     resources: linux?.resources === undefined ? undefined : toResources(linux.resources),
     privileged: security?.privileged ?? false,
     runtimeHandler,
+    notApplied: notAppliedToSandbox(proto),
   };
 }
 

@@ -1,0 +1,578 @@
+// All that is refused, as data: what is asked, and what the answer is. docs/errors.md has the same rows for people.
+import { randomUUID } from "node:crypto";
+import type { status } from "@grpc/grpc-js";
+import type { Message } from "./cri.ts";
+
+/** What the requests are about: made once, and the same after each of them. */
+export interface Scene {
+  readonly image: string;
+  /** of an image without a command */
+  readonly bareImage: string;
+  readonly pod: string;
+  readonly podConfig: Message;
+  readonly stoppedPod: string;
+  /** in the pod, named "runs" */
+  readonly running: string;
+  /** in the pod, and exited */
+  readonly exited: string;
+  /** a registry of docker's, whose content was harmed */
+  readonly registry: string;
+  /** one that answers by the first part of a repository's name: "429", "hang" */
+  readonly bad: string;
+  /** a path on the node that is there: a folder, a file, a unix socket's folder */
+  readonly folder: string;
+  readonly file: string;
+}
+
+export interface Refusal {
+  readonly what: string;
+  readonly call: string;
+  readonly code: keyof typeof status;
+  /** the stage, the id or value, and the cause */
+  readonly message: RegExp;
+  readonly request: (scene: Scene) => Message;
+  /** of the caller */
+  readonly deadlineMs?: number;
+}
+
+const UNKNOWN = "f".repeat(64);
+const metadata = (): Message => ({ name: `refused-${randomUUID().slice(0, 8)}`, namespace: "test", uid: randomUUID(), attempt: 0 });
+
+const pod = (
+  what: string,
+  code: Refusal["code"],
+  message: RegExp,
+  config: Message | ((scene: Scene) => Message),
+  handler = "",
+): Refusal => ({
+  what,
+  call: "RunPodSandbox",
+  code,
+  message,
+  request: (scene) => ({
+    config: { metadata: metadata(), ...(typeof config === "function" ? config(scene) : config) },
+    runtime_handler: handler,
+  }),
+});
+
+const podSecurity = (what: string, code: Refusal["code"], message: RegExp, security_context: Message): Refusal =>
+  pod(what, code, message, { linux: { security_context } });
+
+const container = (what: string, code: Refusal["code"], message: RegExp, config: Message | ((scene: Scene) => Message)): Refusal => ({
+  what,
+  call: "CreateContainer",
+  code,
+  message,
+  request: (scene) => ({
+    pod_sandbox_id: scene.pod,
+    config: {
+      metadata: { name: "refused", attempt: 0 },
+      image: { image: scene.image },
+      command: ["true"],
+      linux: {},
+      ...(typeof config === "function" ? config(scene) : config),
+    },
+    sandbox_config: scene.podConfig,
+  }),
+});
+
+const security = (what: string, code: Refusal["code"], message: RegExp, security_context: Message): Refusal =>
+  container(what, code, message, { linux: { security_context } });
+
+const resources = (what: string, code: Refusal["code"], message: RegExp, limits: Message): Refusal =>
+  container(what, code, message, { linux: { resources: limits } });
+
+const mount = (what: string, code: Refusal["code"], message: RegExp, change: Message): Refusal =>
+  container(what, code, message, ({ folder }) => ({ mounts: [{ host_path: folder, container_path: "/data", ...change }] }));
+
+const device = (what: string, message: RegExp, change: Message): Refusal =>
+  container(what, "INVALID_ARGUMENT", message, {
+    devices: [{ host_path: "/dev/null", container_path: "/dev/x", permissions: "rwm", ...change }],
+  });
+
+const pull = (
+  what: string,
+  code: Refusal["code"],
+  message: RegExp,
+  image: (scene: Scene) => string,
+  more: Partial<Refusal> = {},
+): Refusal => ({
+  what,
+  call: "PullImage",
+  code,
+  message,
+  request: (scene) => ({ image: { image: image(scene) } }),
+  ...more,
+});
+
+const unknownId = (call: string, request: Message): Refusal => ({
+  what: "an id that nothing has",
+  call,
+  code: "NOT_FOUND",
+  message: /^find (pod sandbox|container): no (pod|container) has id f{64}$/,
+  request: () => request,
+});
+
+const of = (what: string, call: string, code: Refusal["code"], message: RegExp, request: (scene: Scene) => Message): Refusal => ({
+  what,
+  call,
+  code,
+  message,
+  request,
+});
+
+const INVALID = "INVALID_ARGUMENT";
+const NOT_YET = "UNIMPLEMENTED";
+const READ_POD = "^read pod sandbox config: ";
+const READ_CONTAINER = "^read container config: ";
+const CREATE = "^create container refused in pod [0-9a-f]{64}: ";
+const re = (start: string, rest: string): RegExp => new RegExp(`${start}.*${rest}`, "s");
+
+export const REFUSALS: readonly Refusal[] = [
+  of("no config", "RunPodSandbox", INVALID, re(READ_POD, "config is missing"), () => ({})),
+  pod("no metadata", INVALID, re(READ_POD, "metadata needs a name, a namespace and a uid"), { metadata: null }),
+  pod(
+    "a name, namespace, uid and attempt that a pod has",
+    "ALREADY_EXISTS",
+    /^run pod sandbox: test\/.* attempt 0 is pod [0-9a-f]{64}$/,
+    ({ podConfig }) => ({
+      metadata: podConfig["metadata"],
+    }),
+  ),
+  pod(
+    "a runtime handler that is not installed",
+    INVALID,
+    /^run pod sandbox: runtime handler "gvisor" is not one of .*"crun"/,
+    {},
+    "gvisor",
+  ),
+  pod("a host name that is none", INVALID, re(READ_POD, 'hostname "a_\\\\nb" is no host name'), { hostname: "a_\nb" }),
+  pod(
+    "a word of dns_config with white space in it",
+    INVALID,
+    re(READ_POD, 'dns_config has "1.1.1.1\\\\nx", which is no word of resolv.conf'),
+    {
+      dns_config: { servers: ["1.1.1.1\nx"] },
+    },
+  ),
+  pod("a log_directory that is not absolute", INVALID, re(READ_POD, 'log_directory "logs" is not absolute'), { log_directory: "logs" }),
+  pod("a cgroup_parent that leads out of its place", INVALID, re(READ_POD, 'cgroup_parent "/a/../.." is no path of a cgroup'), {
+    linux: { cgroup_parent: "/a/../.." },
+  }),
+  pod("a network that is not known", INVALID, re(READ_POD, 'annotation berth.io/network "warp" is not "none"'), {
+    annotations: { "berth.io/network": "warp" },
+  }),
+  podSecurity("a network namespace of another container", INVALID, re(READ_POD, "network namespace mode 1 is not POD or NODE"), {
+    namespace_options: { network: "CONTAINER" },
+  }),
+  podSecurity("an IPC namespace for each container", INVALID, re(READ_POD, "ipc namespace mode 1 is not POD or NODE"), {
+    namespace_options: { ipc: "CONTAINER" },
+  }),
+  podSecurity("a PID namespace of a container for a pod", INVALID, re(READ_POD, "pid namespace mode 3 is not POD, CONTAINER or NODE"), {
+    namespace_options: { pid: "TARGET", target_id: UNKNOWN },
+  }),
+  podSecurity("a user namespace", NOT_YET, re(READ_POD, "user namespaces are not offered yet"), {
+    namespace_options: { userns_options: { mode: "POD" } },
+  }),
+  pod("a sysctl of the node", INVALID, /^run pod sandbox [0-9a-f]{64}: .*set sysctl "kernel.panic"/, {
+    linux: { sysctls: { "kernel.panic": "1" } },
+  }),
+  pod("a host port for a pod without a network", INVALID, re(READ_POD, "a pod without a network can have no host port"), {
+    annotations: { "berth.io/network": "none" },
+    port_mappings: [{ host_port: 18080, container_port: 80 }],
+  }),
+  pod("a port that is none", INVALID, re(READ_POD, "70000 is not within 1 to 65535"), {
+    port_mappings: [{ host_port: 70_000, container_port: 80 }],
+  }),
+  pod("a protocol that is not known", INVALID, re(READ_POD, "protocol 9 is not TCP, UDP or SCTP"), {
+    port_mappings: [{ protocol: 9, host_port: 18080, container_port: 80 }],
+  }),
+  pod("a host_ip that is no address", INVALID, re(READ_POD, 'host_ip "nowhere" is no address'), {
+    port_mappings: [{ host_ip: "nowhere", host_port: 18080, container_port: 80 }],
+  }),
+  pod(
+    "a host port on an address of a family that pods do not have",
+    "FAILED_PRECONDITION",
+    /^take host port tcp \[::1\]:18080: pods have addresses of 10\.88\.0\.0\/16 only$/,
+    { port_mappings: [{ host_ip: "::1", host_port: 18080, container_port: 80 }] },
+  ),
+  pod("one host port for two ports", INVALID, re(READ_POD, "tcp \\*:18080 and tcp \\*:18080 are the same port, for 81 and 80"), {
+    port_mappings: [
+      { host_port: 18080, container_port: 80 },
+      { host_port: 18080, container_port: 81 },
+    ],
+  }),
+  pod("a host port that another pod has", "ALREADY_EXISTS", /take host port .*18081.*: pod test\/.* has it/, {
+    port_mappings: [{ host_port: 18081, container_port: 80 }],
+  }),
+
+  of("no config", "CreateContainer", INVALID, re(READ_CONTAINER, "config is missing"), ({ pod: id }) => ({ pod_sandbox_id: id })),
+  container("no name", INVALID, re(READ_CONTAINER, "metadata needs a name"), { metadata: null }),
+  container("no image", INVALID, re(READ_CONTAINER, "image is missing"), { image: null }),
+  container(
+    "an image that is not on the node",
+    "NOT_FOUND",
+    /^create container refused: image "nowhere.example\/none:1" is not on this node; pull it first$/,
+    {
+      image: { image: "nowhere.example/none:1" },
+    },
+  ),
+  container(
+    "a name and attempt that the pod has",
+    "ALREADY_EXISTS",
+    /^create container: runs attempt 0 of pod [0-9a-f]{64} is container [0-9a-f]{64}$/,
+    {
+      metadata: { name: "runs", attempt: 0 },
+    },
+  ),
+  unknownId("CreateContainer", { pod_sandbox_id: UNKNOWN, config: { metadata: { name: "a" }, image: { image: "a" } } }),
+  of(
+    "a pod that is stopped",
+    "CreateContainer",
+    "FAILED_PRECONDITION",
+    /^create container refused: pod [0-9a-f]{64} is notready$/,
+    (scene) => ({
+      pod_sandbox_id: scene.stoppedPod,
+      config: { metadata: { name: "refused" }, image: { image: scene.image }, command: ["true"] },
+    }),
+  ),
+  container(
+    "no command in config and image",
+    INVALID,
+    re(CREATE, "find the command: neither the container config nor the image names one"),
+    ({ bareImage }) => ({
+      image: { image: bareImage },
+      command: [],
+    }),
+  ),
+  container("a NUL byte in the command", INVALID, re(CREATE, "read command: .* holds a NUL byte"), { command: ["a\0b"] }),
+  container("an environment variable that is none", INVALID, re(CREATE, 'read environment variable "A=B"'), {
+    envs: [{ key: "A=B", value: "" }],
+  }),
+  container("a working directory that is not absolute", INVALID, re(CREATE, 'read working directory "here": it is not an absolute path'), {
+    working_dir: "here",
+  }),
+  container("a log_path that leaves the log directory", INVALID, re(READ_CONTAINER, 'log_path "../x.log" leaves the log directory'), {
+    log_path: "../x.log",
+  }),
+  container("a stop signal that is not known", INVALID, re(READ_CONTAINER, "stop_signal 999 is not known"), { stop_signal: 999 }),
+  container("a device of CDI", NOT_YET, re(READ_CONTAINER, "a device of CDI is not offered yet"), {
+    CDI_devices: [{ name: "vendor.example/gpu=0" }],
+  }),
+
+  mount("a mount of a path that is not there", INVALID, re(CREATE, "mount /no/such/folder at /data: ENOENT"), {
+    host_path: "/no/such/folder",
+  }),
+  mount("a mount from a path that is not absolute", INVALID, re(READ_CONTAINER, 'mount /data: host_path "here" is not absolute'), {
+    host_path: "here",
+  }),
+  mount("a mount at a path that is not absolute", INVALID, re(CREATE, 'read mount "data": container_path is not absolute'), {
+    container_path: "data",
+  }),
+  container("two mounts at one path", INVALID, re(READ_CONTAINER, "mount /data: two mounts are at this path"), ({ folder, file }) => ({
+    mounts: [
+      { host_path: folder, container_path: "/data" },
+      { host_path: file, container_path: "/data/" },
+    ],
+  })),
+  mount("a propagation that is not known", INVALID, re(READ_CONTAINER, "mount /data: propagation 9 is not known"), { propagation: 9 }),
+  mount("a mount option that is not known", INVALID, re(READ_CONTAINER, 'mount option "suid" is not one of noexec, nodev, nosuid'), {
+    mount_options: ["suid"],
+  }),
+  mount("an image as a volume", NOT_YET, re(READ_CONTAINER, "an image as a volume \\(mount /data\\) is not offered yet"), {
+    image: { image: "a" },
+  }),
+  mount("a recursive read-only mount", NOT_YET, re(READ_CONTAINER, "a recursive read-only mount \\(/data\\) is not offered yet"), {
+    readonly: true,
+    recursive_read_only: true,
+  }),
+  mount("an id-mapped mount", NOT_YET, re(READ_CONTAINER, "an id-mapped mount \\(/data\\) is not offered yet"), {
+    uidMappings: [{ host_id: 100_000, container_id: 0, length: 1 }],
+  }),
+
+  device("a device that is not there", re(CREATE, "device /dev/no-such: ENOENT"), { host_path: "/dev/no-such" }),
+  container("a device that is none", INVALID, re(CREATE, "it is no device"), ({ file }) => ({
+    devices: [{ host_path: file, container_path: "/dev/x", permissions: "r" }],
+  })),
+  device("a device at a path that is not absolute", re(CREATE, 'device "x": it is no absolute path'), { container_path: "x" }),
+  device("permissions of a device that are none", re(CREATE, 'device /dev/null: permissions "x" are not of "r", "w" and "m"'), {
+    permissions: "x",
+  }),
+
+  security("a user that the image does not know", INVALID, re(CREATE, 'look up user "nobody-here"'), { run_as_username: "nobody-here" }),
+  security("a group without a user", INVALID, re(CREATE, "read run_as_group: it needs run_as_user or run_as_username"), {
+    run_as_group: { value: 5 },
+  }),
+  security("a user's number and a name", INVALID, re(CREATE, 'read run_as_username "tester": there is a run_as_user too'), {
+    run_as_user: { value: 5 },
+    run_as_username: "tester",
+  }),
+  security("a user id that is out of range", INVALID, re(CREATE, "read run_as_user -1: it is not within 0 to 2147483647"), {
+    run_as_user: { value: -1 },
+  }),
+  security("a user's name with a colon", INVALID, re(CREATE, 'read run_as_username "a:b": it holds a colon'), { run_as_username: "a:b" }),
+  security(
+    "a supplemental group that is out of range",
+    INVALID,
+    re(READ_CONTAINER, "supplemental group -1 is not within 0 to 2147483647"),
+    {
+      supplemental_groups: [-1],
+    },
+  ),
+  security("a capability that does not exist", INVALID, re(CREATE, 'read capability "CAP_FLY": there is no such capability'), {
+    capabilities: { add_capabilities: ["CAP_FLY"] },
+  }),
+  security("a PID namespace mode that is not known", INVALID, re(READ_CONTAINER, "pid namespace mode 9 is not known"), {
+    namespace_options: { pid: 9 },
+  }),
+  security("the PID namespace of no container", INVALID, re(READ_CONTAINER, "pid namespace mode TARGET needs a target_id"), {
+    namespace_options: { pid: "TARGET" },
+  }),
+  security(
+    "the PID namespace of a container that the pod does not have",
+    INVALID,
+    re(CREATE, "join PID namespace of container f{64}: it is no container of pod"),
+    {
+      namespace_options: { pid: "TARGET", target_id: UNKNOWN },
+    },
+  ),
+  container(
+    "the PID namespace of a container that has ended",
+    "FAILED_PRECONDITION",
+    re(CREATE, "join PID namespace of container [0-9a-f]{64}: it is exited"),
+    ({ exited }) => ({
+      linux: { security_context: { namespace_options: { pid: "TARGET", target_id: exited } } },
+    }),
+  ),
+  security("a user namespace", NOT_YET, re(READ_CONTAINER, "user namespaces are not offered yet"), {
+    namespace_options: { userns_options: { mode: "POD" } },
+  }),
+  security("a seccomp profile that is not there", INVALID, re(CREATE, "read seccomp profile /no/such.json: ENOENT"), {
+    seccomp: { profile_type: "Localhost", localhost_ref: "/no/such.json" },
+  }),
+  security("a seccomp profile that is not absolute", INVALID, re(READ_CONTAINER, 'seccomp profile "such.json" is no absolute path'), {
+    seccomp: { profile_type: "Localhost", localhost_ref: "such.json" },
+  }),
+  container("a seccomp profile that is no profile", INVALID, re(CREATE, "read seccomp profile .*: "), ({ file }) => ({
+    linux: { security_context: { seccomp: { profile_type: "Localhost", localhost_ref: file } } },
+  })),
+  security("a seccomp_profile_path that is not known", INVALID, re(READ_CONTAINER, 'seccomp_profile_path "mine" is not known'), {
+    seccomp_profile_path: "mine",
+  }),
+  security("a seccomp profile type that is not known", INVALID, re(READ_CONTAINER, "seccomp profile type 9 is not known"), {
+    seccomp: { profile_type: 9 },
+  }),
+  security("an AppArmor profile type that is not known", INVALID, re(READ_CONTAINER, "AppArmor profile type 9 is not known"), {
+    apparmor: { profile_type: 9 },
+  }),
+  security("an AppArmor profile of the node", NOT_YET, re(READ_CONTAINER, "an AppArmor profile \\(localhost/mine\\) is not offered yet"), {
+    apparmor: { profile_type: "Localhost", localhost_ref: "mine" },
+  }),
+  security("an apparmor_profile of the node", NOT_YET, re(READ_CONTAINER, "an AppArmor profile \\(localhost/mine\\) is not offered yet"), {
+    apparmor_profile: "localhost/mine",
+  }),
+  security("an apparmor_profile that is not known", INVALID, re(READ_CONTAINER, 'apparmor_profile "mine" is not known'), {
+    apparmor_profile: "mine",
+  }),
+
+  resources("an oom_score_adj that is out of range", INVALID, re(CREATE, "read oom_score_adj 2000: it is not within -1000 to 1000"), {
+    oom_score_adj: 2000,
+  }),
+  resources("a limit that is out of range", INVALID, re(CREATE, "read memory_limit_in_bytes -5: out of range"), {
+    memory_limit_in_bytes: -5,
+  }),
+  resources("a page size that is none", INVALID, re(CREATE, 'read hugepage limit of "big": it is no page size'), {
+    hugepage_limits: [{ page_size: "big", limit: 1 }],
+  }),
+  resources("a cgroup file that is none", INVALID, re(CREATE, 'read unified resource "../x": it is no cgroup file and value'), {
+    unified: { "../x": "1" },
+  }),
+
+  unknownId("StartContainer", { container_id: UNKNOWN }),
+  of("a container that runs", "StartContainer", "FAILED_PRECONDITION", /^start container: it is running$/, ({ running }) => ({
+    container_id: running,
+  })),
+  of("a container that has ended", "StartContainer", "FAILED_PRECONDITION", /^start container: it is exited$/, ({ exited }) => ({
+    container_id: exited,
+  })),
+  of("a grace period below 0", "StopContainer", INVALID, /^stop container [0-9a-f]{64}: timeout -1 is negative$/, ({ running }) => ({
+    container_id: running,
+    timeout: -1,
+  })),
+  unknownId("UpdateContainerResources", { container_id: UNKNOWN, linux: { cpu_shares: 10 } }),
+  of("no limits", "UpdateContainerResources", INVALID, /^update resources of container [0-9a-f]{64}: linux is missing$/, ({ running }) => ({
+    container_id: running,
+  })),
+  of(
+    "a container that has ended",
+    "UpdateContainerResources",
+    "FAILED_PRECONDITION",
+    /^update resources of container [0-9a-f]{64}: it is exited$/,
+    ({ exited }) => ({
+      container_id: exited,
+      linux: { cpu_shares: 10 },
+    }),
+  ),
+  of(
+    "a memory limit below what is used",
+    "UpdateContainerResources",
+    "FAILED_PRECONDITION",
+    /^update resources of container [0-9a-f]{64}: .*memory/s,
+    ({ running }) => ({
+      container_id: running,
+      linux: { memory_limit_in_bytes: 4096 },
+    }),
+  ),
+  unknownId("ExecSync", { container_id: UNKNOWN, cmd: ["true"] }),
+  of("no command", "ExecSync", INVALID, /^exec in container [0-9a-f]{64}: the command is empty$/, ({ running }) => ({
+    container_id: running,
+  })),
+  of("a command that is not there", "ExecSync", INVALID, /^exec in container [0-9a-f]{64}: .*no-such/s, ({ running }) => ({
+    container_id: running,
+    cmd: ["/no-such"],
+  })),
+  of(
+    "a command that is no executable",
+    "ExecSync",
+    INVALID,
+    /^exec in container [0-9a-f]{64}: .*(permission denied|not executable|exec format)/is,
+    ({ running }) => ({
+      container_id: running,
+      cmd: ["/etc/passwd"],
+    }),
+  ),
+  of(
+    "a timeout below 0",
+    "ExecSync",
+    INVALID,
+    /^exec in container [0-9a-f]{64}: timeout -1 is not within 0 to 4000000 seconds$/,
+    ({ running }) => ({
+      container_id: running,
+      cmd: ["true"],
+      timeout: -1,
+    }),
+  ),
+  of(
+    "a command that outlives its timeout",
+    "ExecSync",
+    "DEADLINE_EXCEEDED",
+    /^exec in container [0-9a-f]{64}: timed out: "sleep" was killed after 1 s$/,
+    ({ running }) => ({
+      container_id: running,
+      cmd: ["sleep", "100"],
+      timeout: 1,
+    }),
+  ),
+  of("a container that has ended", "ExecSync", "FAILED_PRECONDITION", /^exec in container [0-9a-f]{64}: it is exited$/, ({ exited }) => ({
+    container_id: exited,
+    cmd: ["true"],
+  })),
+  unknownId("ReopenContainerLog", { container_id: UNKNOWN }),
+  of("a container that has ended", "ReopenContainerLog", "FAILED_PRECONDITION", /[0-9a-f]{64}: it is exited$/, ({ exited }) => ({
+    container_id: exited,
+  })),
+  unknownId("PodSandboxStatus", { pod_sandbox_id: UNKNOWN }),
+  unknownId("ContainerStatus", { container_id: UNKNOWN }),
+  unknownId("PodSandboxStats", { pod_sandbox_id: UNKNOWN }),
+  unknownId("ContainerStats", { container_id: UNKNOWN }),
+  of("a pod that is stopped", "PodSandboxStats", "NOT_FOUND", /^read usage of pod [0-9a-f]{64}: it is notready/, ({ stoppedPod }) => ({
+    pod_sandbox_id: stoppedPod,
+  })),
+
+  pull("no reference", INVALID, /^pull image: the reference is empty$/, () => ""),
+  pull("a reference that is none", INVALID, /^read image reference "Foo\/bar": the name is not of lower-case letters/, () => "Foo/bar"),
+  pull("a tag that is none", INVALID, /^read image reference "a:b!": the tag is not/, () => "a:b!"),
+  pull("a digest that is none", INVALID, /^read image reference "a@sha256:12": the digest is not/, () => "a@sha256:12"),
+  pull(
+    "a tag that the registry does not have",
+    "NOT_FOUND",
+    /^pull .*\/test\/busybox: .*HTTP 404/s,
+    ({ registry }) => `${registry}/test/busybox:none`,
+  ),
+  pull(
+    "a layer of another digest",
+    INVALID,
+    /^pull .*\/test\/wrong: .*fetch blob sha256:[0-9a-f]{64}: .*the digest of what came is/s,
+    ({ registry }) => `${registry}/test/wrong:1`,
+  ),
+  pull(
+    "a layer that is cut short",
+    INVALID,
+    /^pull .*\/test\/short: .*fetch blob sha256:[0-9a-f]{64}: .*bytes/s,
+    ({ registry }) => `${registry}/test/short:1`,
+  ),
+  pull(
+    "a layer that is no archive",
+    INVALID,
+    /^pull .*\/test\/garbage: .*unpack .*: read archive: it is not gzip data/s,
+    ({ registry }) => `${registry}/test/garbage:1`,
+  ),
+  pull("no image for this machine", "NOT_FOUND", /there (are|is) .*linux\/s390x/s, ({ registry }) => `${registry}/test/elsewhere:1`),
+  pull(
+    "a registry that wants credentials (HTTP 401)",
+    "FAILED_PRECONDITION",
+    /^pull .*\/401\/image: .*HTTP 401.*check the credentials/s,
+    ({ bad }) => `${bad}/401/image:1`,
+  ),
+  pull(
+    "a registry that has had too many requests (HTTP 429)",
+    "RESOURCE_EXHAUSTED",
+    /^pull .*\/429\/image: .*HTTP 429/s,
+    ({ bad }) => `${bad}/429/image:1`,
+  ),
+  pull(
+    "a registry that fails (HTTP 500)",
+    "UNKNOWN",
+    /^RegistryUnavailable: pull .*\/500\/image: .*HTTP 500/s,
+    ({ bad }) => `${bad}/500/image:1`,
+  ),
+  pull(
+    "a registry that can't be reached",
+    "UNKNOWN",
+    /^RegistryUnavailable: pull 127.0.0.1:9\/image: .*ECONNREFUSED/s,
+    () => "127.0.0.1:9/image:1",
+  ),
+  pull(
+    "a registry that hangs, when the caller has waited enough",
+    "DEADLINE_EXCEEDED",
+    /Deadline exceeded|deadline/i,
+    ({ bad }) => `${bad}/hang/image:1`,
+    {
+      deadlineMs: 300,
+    },
+  ),
+  {
+    what: "credentials that can't be read",
+    call: "PullImage",
+    code: INVALID,
+    message: /^pull .*: read registry credentials: auth is not base64 of a name and a password$/,
+    request: ({ image }) => ({ image: { image }, auth: { auth: "%%%" } }),
+  },
+];
+
+/** Starts that fail leave a container that says why. */
+export const FAILED_STARTS: readonly {
+  readonly what: string;
+  readonly command: string;
+  readonly code: Refusal["code"];
+  readonly message: RegExp;
+}[] = [
+  {
+    what: "a command that is not there",
+    command: "/no/such/command",
+    code: INVALID,
+    message: /^start container [0-9a-f]{64}: .*(no\/such\/command|no such file)/is,
+  },
+  {
+    what: "a command that is no executable",
+    command: "/etc/passwd",
+    code: INVALID,
+    message: /^start container [0-9a-f]{64}: .*permission denied/is,
+  },
+  {
+    what: "a command that is a folder",
+    command: "/etc",
+    code: INVALID,
+    message: /^start container [0-9a-f]{64}: .*(permission denied|is a directory|open executable)/is,
+  },
+];
