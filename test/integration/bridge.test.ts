@@ -46,7 +46,7 @@ test("a bridge of another node is refused with that node's name, and goes on", a
 
 test("a subnet of another node is refused, and two nodes with their own are in no other's way", async (t) => {
   const clashing = await without(t, "--bridge", "other0");
-  t.regex(await problemOf(clashing), /subnet 10\.88\.0\.0\/16 .*route 10\.88\.0\.\d+\/\d+ of berth0; choose another subnet/);
+  t.regex(await problemOf(clashing), /subnet 10\.88\.0\.0\/16 .*route 10\.88\.0\.0\/16 of berth0; choose another subnet/);
   t.like(await t.throwsAsync(Pod.run(clashing)), { code: status.FAILED_PRECONDITION });
   t.false(links().includes("other0"));
   await clashing.shutdown();
@@ -94,9 +94,14 @@ test("a route or an address of the node within the subnet is refused by name, an
   run("ip", "addr", "add", "10.99.7.1/32", "dev", "mine0");
   await refuses(/route 10\.99\.7\.1\/32 of mine0/);
   run("ip", "addr", "del", "10.99.7.1/32", "dev", "mine0");
+  run("ip", "route", "add", "10.0.0.0/8", "dev", "mine0");
+  await refuses(/route 10\.0\.0\.0\/8 of mine0/);
+  run("ip", "route", "del", "10.0.0.0/8", "dev", "mine0");
   run("ip", "route", "add", "10.0.0.0/8", "via", "198.51.100.2");
+  run("ip", "route", "add", "unreachable", "10.96.0.0/12");
+  t.teardown(() => void run("ip", "route", "del", "unreachable", "10.96.0.0/12"));
   await refuses(/^$/);
-  t.regex(second.log, /no other part of 10\.0\.0\.0\/8 by 198\.51\.100\.2 of mine0/);
+  t.regex(second.log, /the route 10\.0\.0\.0\/8 by 198\.51\.100\.2 of mine0 does not lead to 10\.99\.0\.0\/16 any more/);
 });
 
 test("our own bridge is taken over after a crash, also one that was not marked in time", async (t) => {

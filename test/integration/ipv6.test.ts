@@ -7,7 +7,7 @@ import { createServer } from "node:net";
 import { status } from "@grpc/grpc-js";
 import test from "ava";
 import { demoProgram } from "../lib/busybox-image.ts";
-import { programMount } from "../lib/c-program.ts";
+import { compiled, programMount } from "../lib/c-program.ts";
 import { isRunning } from "../lib/kernel.ts";
 import { TestNode } from "../lib/node.ts";
 import { OtherHost, run } from "../lib/other-host.ts";
@@ -194,6 +194,19 @@ test("the node forwards IPv6 while the network is there, listens to its router a
     t.is(setting(path), value, path);
   await node().boot();
   t.is(setting("cable0/accept_ra"), "2");
+});
+
+test("a node that has its default route from a router keeps it when it begins to forward and when it ends", async (t) => {
+  const routes = (): string => run("ip", "-6", "route", "show", "default");
+  await node().shutdown();
+  other.run(await compiled(t, "advertise-router.c"), "cable1");
+  await node().eventually("the router is known", async () => (/via fe80::.* dev cable0 proto ra/.test(routes()) ? true : undefined));
+  t.teardown(() => void run("ip", "-6", "route", "flush", "proto", "ra"));
+  const before = routes().replace(/ expires \d+sec/, "");
+  for (const step of ["boot", "shutdown", "boot"] as const) {
+    await node()[step]();
+    t.is(routes().replace(/ expires \d+sec/, ""), before, step);
+  }
 });
 
 test("a subnet that the node has a route to is refused", async (t) => {

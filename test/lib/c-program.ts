@@ -1,4 +1,4 @@
-// Small C programs that the test image lacks: compiled here, and mounted into a container.
+// Small C programs that the test image or the machine lacks: compiled here, and run here or mounted into a container.
 import { execFile } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -10,11 +10,16 @@ import type { Teardown } from "./teardown.ts";
 
 /** @param source "syscalls.c", beside this file @returns the mount that puts the program at "/syscalls" */
 export async function programMount(t: Teardown, source: string): Promise<Message> {
+  return { host_path: await compiled(t, source), container_path: `/${basename(source, ".c")}`, readonly: true };
+}
+
+/** @returns the path of the program */
+export async function compiled(t: Teardown, source: string): Promise<string> {
   const name = basename(source, ".c");
   const folder = await mkdtemp(join(tmpdir(), `berth-${name}-`));
   t.teardown(() => rm(folder, { recursive: true, force: true }));
   const program = join(folder, name);
   const sourcePath = fileURLToPath(new URL(source, import.meta.url));
   await promisify(execFile)("cc", ["-static", "-O1", "-Wall", "-Werror", "-o", program, sourcePath]);
-  return { host_path: program, container_path: `/${name}`, readonly: true };
+  return program;
 }

@@ -24,10 +24,11 @@ export class OtherHost {
     const host = new OtherHost(child.pid ?? 0);
     run("ip", "link", "add", "cable0", "type", "veth", "peer", "name", "cable1", "netns", String(child.pid));
     t.teardown(() => void run("ip", "link", "del", "cable0"));
+    // The kernel looks for twins of an address of IPv6 for a second, and does not use it before.
+    host.run("sysctl", "-qw", "net.ipv6.conf.cable1.accept_dad=0");
     run("ip", "link", "set", "cable0", "up");
     host.run("ip", "link", "set", "cable1", "up");
     for (const [node, other] of addresses) {
-      // The kernel looks for twins of an address of IPv6 for a second, and does not use it before.
       const nodad = node.includes(":") ? ["nodad"] : [];
       run("ip", "addr", "add", node, "dev", "cable0", ...nodad);
       host.run("ip", "addr", "add", other, "dev", "cable1", ...nodad);

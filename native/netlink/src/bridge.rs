@@ -6,7 +6,7 @@ use netlink_packet_route::{
     RouteNetlinkMessage,
     link::{InfoKind, LinkAttribute, LinkFlags, LinkInfo, LinkMessage},
 };
-use std::net::IpAddr;
+use std::{collections::HashSet, net::IpAddr};
 
 pub struct BridgeConfig {
     pub name: InterfaceName,
@@ -128,15 +128,15 @@ impl Netlink {
             let subnet = gateway.network();
             for overlap in self.overlaps(subnet, own)? {
                 let by = overlap.gateway.map(|gateway| format!(" by {gateway}")).unwrap_or_default();
-                let dev = match overlap.link {
-                    Some(index) => format!(" of {}", self.link_name(index)?),
-                    None => String::new(),
+                let (of, on_cable) = match overlap.link {
+                    Some(index) => self.cable(index).map(|(name, on_cable)| (format!(" of {name}"), on_cable))?,
+                    None => (String::new(), false),
                 };
-                let route = format!("{}{by}{dev}", overlap.route);
-                if overlap.is_conflict(subnet) {
+                let route = format!("{}{by}{of}", overlap.route);
+                if overlap.is_conflict(subnet, on_cable) {
                     return Err(NetlinkError::Overlap { subnet, route });
                 }
-                warnings.push(format!("this node reaches the pods of {subnet}, and no other part of {route} there"));
+                warnings.push(format!("the route {route} does not lead to {subnet} any more: that is the pods'"));
             }
         }
         Ok(warnings)
@@ -148,11 +148,11 @@ impl Netlink {
             return Ok(Vec::new());
         }
         let links = self.list_links()?;
-        let is_port = |name: &str| config.ports.iter().any(|port| port.as_str() == name);
+        let ports: HashSet<&str> = config.ports.iter().map(InterfaceName::as_str).collect();
         Ok(links
             .iter()
             .map(|link| (link.header.index, Seen::of(link)))
-            .filter(|(_, seen)| seen.master != bridge && is_port(&seen.name))
+            .filter(|(_, seen)| seen.master != bridge && ports.contains(seen.name.as_str()))
             .map(|(index, seen)| (seen.name, index))
             .collect())
     }

@@ -4,7 +4,7 @@ use crate::{Netlink, NetlinkError, Prefix};
 use netlink_packet_core::NLM_F_CREATE;
 use netlink_packet_route::{
     AddressFamily, RouteNetlinkMessage,
-    link::LinkAttribute,
+    link::{LinkAttribute, LinkFlags},
     route::{RouteAddress, RouteAttribute, RouteHeader, RouteMessage, RouteProtocol, RouteScope, RouteType},
 };
 use std::net::IpAddr;
@@ -22,10 +22,10 @@ pub struct Overlap {
 }
 
 impl Overlap {
-    /// A wider route by a gateway goes on for all that is not ours. Any other would take pods' packets from us, or has
-    /// neighbours with pods' addresses.
-    pub fn is_conflict(&self, subnet: Prefix) -> bool {
-        self.route.length >= subnet.length || self.gateway.is_none()
+    /// A route that is not wider would take pods' packets from us, and a wider one on a cable has neighbours with pods'
+    /// addresses. Any other wider one goes on for all that is not ours.
+    pub fn is_conflict(&self, subnet: Prefix, on_cable: bool) -> bool {
+        self.route.length >= subnet.length || self.gateway.is_none() && on_cable
     }
 }
 
@@ -42,27 +42,34 @@ impl Netlink {
         self.change(RouteNetlinkMessage::NewRoute(message), NLM_F_CREATE, format!("add default route by {gateway}"))
     }
 
-    /// The node's routes and addresses that share something with the subnet, but for the default routes and those by `own`.
+    /// The node's routes and addresses that share something with the subnet, the widest first, but for the default routes and
+    /// those by `own`.
     pub fn overlaps(&mut self, subnet: Prefix, own: Option<u32>) -> Result<Vec<Overlap>, NetlinkError> {
         let mut message = RouteMessage::default();
         message.header.address_family = family(subnet.address);
         let all = self.dump(RouteNetlinkMessage::GetRoute(message), "list routes")?;
-        Ok(all
+        let mut found: Vec<Overlap> = all
             .iter()
             .filter_map(|message| if let RouteNetlinkMessage::NewRoute(route) = message { Some(route) } else { None })
             .filter(|route| matches!(route.header.table, RouteHeader::RT_TABLE_MAIN | TABLE_LOCAL))
             .filter_map(overlap)
             .filter(|each| each.route.length > 0 && each.route.overlaps(subnet) && (own.is_none() || each.link != own))
-            .collect())
+            .collect();
+        found.sort_by_key(|each| each.route.length);
+        Ok(found)
     }
 
-    pub(crate) fn link_name(&mut self, index: u32) -> Result<String, NetlinkError> {
-        let name = self.list_links()?.into_iter().find(|link| link.header.index == index).and_then(|link| {
-            link.attributes
-                .into_iter()
-                .find_map(|each| if let LinkAttribute::IfName(name) = each { Some(name) } else { None })
-        });
-        Ok(name.unwrap_or_else(|| format!("link {index}")))
+    /// A link's name, and whether it has neighbours.
+    pub(crate) fn cable(&mut self, index: u32) -> Result<(String, bool), NetlinkError> {
+        let Some(link) = self.list_links()?.into_iter().find(|link| link.header.index == index) else {
+            return Ok((format!("link {index}"), false));
+        };
+        let on_cable = !link.header.flags.intersects(LinkFlags::Pointopoint | LinkFlags::Noarp);
+        let name = link
+            .attributes
+            .into_iter()
+            .find_map(|each| if let LinkAttribute::IfName(name) = each { Some(name) } else { None });
+        Ok((name.unwrap_or_default(), on_cable))
     }
 }
 
@@ -87,6 +94,11 @@ fn overlap(message: &RouteMessage) -> Option<Overlap> {
             }
             _ => {}
         }
+    }
+    if !matches!(message.header.kind, RouteType::Unicast | RouteType::Local | RouteType::Broadcast | RouteType::Anycast)
+    {
+        // Of IPv6 they name loopback.
+        link = None;
     }
     Some(Overlap {
         route: Prefix { address: destination?, length: message.header.destination_prefix_length },
@@ -116,12 +128,13 @@ mod tests {
     }
 
     #[test]
-    fn a_wider_route_by_a_gateway_is_in_nobodys_way_and_any_other_is() {
+    fn a_wider_route_by_a_gateway_or_a_tunnel_is_in_nobodys_way_and_any_other_is() {
         let subnet = Prefix::parse("10.88.0.1/16").expect("prefix");
-        assert!(!overlap("10.0.0.0/8", Some("192.0.2.1")).is_conflict(subnet));
-        assert!(overlap("10.0.0.0/8", None).is_conflict(subnet), "neighbours on the same cable");
-        assert!(overlap("10.88.0.0/16", Some("192.0.2.1")).is_conflict(subnet));
-        assert!(overlap("10.88.7.0/24", Some("192.0.2.1")).is_conflict(subnet));
+        assert!(!overlap("10.0.0.0/8", Some("192.0.2.1")).is_conflict(subnet, true));
+        assert!(!overlap("10.0.0.0/8", None).is_conflict(subnet, false), "a tunnel, or nowhere");
+        assert!(overlap("10.0.0.0/8", None).is_conflict(subnet, true), "neighbours on the same cable");
+        assert!(overlap("10.88.0.0/16", Some("192.0.2.1")).is_conflict(subnet, true));
+        assert!(overlap("10.88.7.0/24", None).is_conflict(subnet, false));
     }
 
     #[test]
@@ -131,7 +144,7 @@ mod tests {
         let lo = netlink.link_index(&crate::InterfaceName::parse("lo").expect("name")).expect("lo");
         netlink.set_up(lo, None, "bring loopback up").expect("up");
         let found = netlink.overlaps(subnet, None).expect("routes");
-        assert!(found.iter().any(|each| each.is_conflict(subnet) && each.link == Some(lo)), "{found:?}");
+        assert!(found.iter().any(|each| each.is_conflict(subnet, true) && each.link == Some(lo)), "{found:?}");
         assert_eq!(netlink.overlaps(subnet, Some(lo)).expect("routes"), []);
     }
 }
