@@ -2,6 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
+import { AgentError } from "../../../src/base/errors.ts";
 import { silentLog } from "../../../src/base/log.ts";
 import type { DetachEndpoint, EnsureNetwork, EnsureNetworkResult, RemoveNetwork } from "../../../src/generated/berth/native/helper.ts";
 import type { HostPortMapping } from "../../../src/network/host-ports.ts";
@@ -195,4 +196,17 @@ test("without pods another bridge takes the place of the one before", async (t) 
 test("an MTU that IPv6 can't live with is refused", async (t) => {
   const failure = await t.throwsAsync(network(t, { podSubnet: DUAL, mtu: 1279 }));
   t.like(failure, { kind: "invalid-argument" });
+});
+
+test("a network that was refused before anything was made is not put back at the end", async (t) => {
+  const { service, table } = await network(t);
+  table.beforeMaking = () => Promise.reject(new AgentError("failed-precondition", "the bridge is another's"));
+  t.like(await t.throwsAsync(service.ensure()), { kind: "failed-precondition" });
+  t.regex(String(service.problem), /the bridge is another's$/);
+  await service.removeUnused();
+  t.deepEqual(table.removed, []);
+  table.beforeMaking = () => Promise.reject(new AgentError("internal", "half of it is made"));
+  t.like(await t.throwsAsync(service.ensure()), { kind: "unavailable" });
+  await service.removeUnused();
+  t.is(table.removed.length, 1);
 });
