@@ -1,14 +1,31 @@
 // The process that reads a layer: what it makes, though it is shut in, and what is said when it is stopped.
 // That it is shut in is tried from inside, by native/helper/tests/cage.rs.
 import { execFile } from "node:child_process";
-import { lstat, mkdir, open, readdir, readFile, readlink, stat, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import {
+  chmod,
+  chown,
+  link,
+  lstat,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  readlink,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
-import { Compression } from "../../src/generated/berth/native/helper.ts";
+import { Compression, type UnpackLayer } from "../../src/generated/berth/native/helper.ts";
 import type { HelperClient } from "../../src/native-client/helper.ts";
 import { temporaryFolder } from "../lib/image-service.ts";
+import { sha256 } from "../lib/oci-image.ts";
 import { startHelper } from "../lib/real-helper.ts";
 import { makeTar, type TarEntry } from "../lib/tar.ts";
 
@@ -18,7 +35,7 @@ async function start(t: ExecutionContext) {
   const root = await temporaryFolder(t);
   const helper = await startHelper(t, root);
   const target = join(root, "layer");
-  const unpackBlob = (blobPath: string, compression: Compression = Compression.COMPRESSION_NONE) =>
+  const unpackBlob = (blobPath: string, compression: Compression = Compression.COMPRESSION_NONE, bounds: Partial<UnpackLayer> = {}) =>
     helper.unpackLayer({
       blobPath,
       targetDir: target,
@@ -28,10 +45,11 @@ async function start(t: ExecutionContext) {
       maxRatio: 0,
       plainArchive: false,
       sync: true,
+      ...bounds,
     });
-  const unpack = async (tar: Buffer, compression?: Compression) => {
+  const unpack = async (tar: Buffer, compression?: Compression, bounds?: Partial<UnpackLayer>) => {
     await writeFile(join(root, "blob"), tar);
-    return unpackBlob(join(root, "blob"), compression);
+    return unpackBlob(join(root, "blob"), compression, bounds);
   };
   return { root, helper, target, unpack, unpackBlob };
 }
@@ -42,6 +60,9 @@ async function attributes(path: string): Promise<string[]> {
   const { stdout } = await run("tar", args, { encoding: "latin1" });
   return [...stdout.matchAll(/SCHILY\.xattr\.([^\n]+)\n/g)].map(([, line]) => line ?? "").sort();
 }
+
+const folder = (name: string): TarEntry => ({ name, isFolder: true });
+const file = (name: string): TarEntry => ({ name, content: "upper" });
 
 const EVERYTHING: readonly TarEntry[] = [
   { name: "folder/", isFolder: true, mode: 0o2750, attributes: { "user.note": "kept", "trusted.overlay.redirect": "/etc" } },
@@ -88,6 +109,134 @@ for (const [name, compression, pack] of [
   });
 }
 
+/** All there is to know of a tree, a line each. @param nanoseconds whether times are told so finely */
+async function describe(root: string, nanoseconds: boolean): Promise<string[]> {
+  const [lines, attributes]: [string[], string[]] = [[], []];
+  const firstOfInode = new Map<bigint, string>();
+  for (const name of ["", ...(await readdir(root, { recursive: true, encoding: "latin1" })).sort()]) {
+    const path = Buffer.from(join(root, name), "latin1");
+    const { mode, uid, gid, mtimeNs, size, rdev, ino, nlink, blocks } = await lstat(path, { bigint: true });
+    const line: (string | bigint)[] = [name, mode.toString(8), uid, gid, nanoseconds ? mtimeNs : mtimeNs / 1_000_000_000n, rdev];
+    const kind = mode & 0o170000n;
+    if (kind === 0o100000n)
+      line.push(
+        size,
+        createHash("sha256")
+          .update(await readFile(path))
+          .digest("hex"),
+        String(blocks * 512n < size),
+      );
+    if (kind === 0o120000n) line.push((await readlink(path, "buffer")).toString("latin1"));
+    if (kind !== 0o40000n && nlink > 1n) line.push(firstOfInode.get(ino) ?? "first");
+    firstOfInode.set(ino, firstOfInode.get(ino) ?? name);
+    lines.push(line.join(" "));
+  }
+  const args = ["--xattrs", "--xattrs-include=*", "--sort=name", "--format=pax", "-cf", "-", "-C", root, "."];
+  const { stdout } = await run("tar", args, { encoding: "latin1", maxBuffer: 2 ** 30 });
+  // Values may have any byte, so the length says where one ends.
+  for (const { index, 1: digits, 2: key } of stdout.matchAll(/(\d+) SCHILY\.xattr\.([\w.]+)=/g))
+    attributes.push(`${key}: ${Buffer.from(stdout.slice(index, index + Number(digits)), "latin1").toString("hex")}`);
+  return [...lines, ...attributes.sort()];
+}
+
+// The bits of CAP_DAC_OVERRIDE and CAP_FOWNER are a byte 10, which is also the end of a line.
+const CAPABILITIES = `\u0001\0\0\u0002\n${"\0".repeat(15)}`;
+const WITH_ATTRIBUTES: readonly TarEntry[] = [
+  { name: "ping", content: "x", attributes: { "security.capability": CAPABILITIES } },
+  { name: "notes", isFolder: true, attributes: { "user.note": "one\ntwo" } },
+];
+
+/** A tree with all that makes archives long or odd. */
+async function oddTree(root: string): Promise<void> {
+  const at = (name: string): string => join(root, name);
+  const long = "long/".repeat(30) + "x".repeat(150);
+  await mkdir(dirname(at(long)), { recursive: true });
+  await writeFile(at(long), "long");
+  await symlink(`${"up/".repeat(60)}target`, at("long-link"));
+  await link(at(long), at("same"));
+  await symlink("nowhere", at("dangling"));
+  await link(at("dangling"), at("dangling-same"));
+  await writeFile(Buffer.from(at("latin-\xe9-\n"), "latin1"), "not UTF-8");
+  await writeFile(at("empty"), "");
+  await writeFile(at("owned"), "x");
+  await chown(at("owned"), 3_000_000_000, 2_200_000);
+  await writeFile(at("run"), "#!");
+  await chmod(at("run"), 0o6755);
+  await mkdir(at("tmp"));
+  await chmod(at("tmp"), 0o1777);
+  await utimes(at("tmp"), 12, 1_234_567_890.123_456_7);
+  await writeFile(at("attributes.tar"), makeTar(WITH_ATTRIBUTES));
+  await run("tar", ["--xattrs", "--xattrs-include=*", "-C", root, "-xf", at("attributes.tar")]);
+  await rm(at("attributes.tar"));
+  await run("mknod", [at("null"), "c", "1", "3"]);
+  await run("mknod", [at("disk"), "b", "259", "70000"]);
+  await run("mkfifo", [at("fifo")]);
+  // Its map is longer than a header, and than the first block of a map.
+  const sparse = await open(at("sparse"), "w");
+  for (let piece = 0; piece < 200; piece++) await sparse.write(`piece ${piece}`, piece * 40_960);
+  await sparse.truncate(100 * 2 ** 20);
+  await sparse.close();
+  await run("truncate", ["-s", "1M", at("hole")]);
+}
+
+for (const [what, args, nanoseconds] of [
+  ["GNU", ["--format=gnu"], false],
+  ["PAX", ["--format=posix"], true],
+  ["PAX, holes as in version 0.0", ["--format=posix", "--sparse-version=0.0"], true],
+  ["PAX, holes as in version 0.1", ["--format=posix", "--sparse-version=0.1"], true],
+] as const) {
+  test(`a tree that GNU tar packed in the format ${what} is the same again`, async (t) => {
+    const { root, target, unpackBlob } = await start(t);
+    const source = join(root, "source");
+    await mkdir(source);
+    await oddTree(source);
+    const xattrs = nanoseconds ? ["--xattrs", "--xattrs-include=*"] : [];
+    await run("tar", ["--sparse", ...args, ...xattrs, "-C", source, "-cf", join(root, "blob"), "."]);
+    await unpackBlob(join(root, "blob"));
+    const [made, given] = [await describe(target, nanoseconds), await describe(source, nanoseconds)];
+    // The other formats can't hold attributes.
+    t.deepEqual(made, nanoseconds ? given : given.filter((line) => !/^(user|security)\./.test(line)));
+  });
+}
+
+test("later entries of a name take the place of earlier ones, whatever they are", async (t) => {
+  const { target, unpack } = await start(t);
+  await unpack(
+    makeTar([
+      file("a"),
+      { name: "a/", isFolder: true },
+      file("a/in"),
+      folder("b/folder"),
+      file("b/in"),
+      file("b"),
+      { name: "c", link: "a" },
+      file("c"),
+      file("d"),
+      { name: "d", link: "a" },
+      { name: "e", isFifo: true },
+      { name: "e", hardLink: "c" },
+      // What was just entered by this name is another folder now.
+      { name: "f", link: "a" },
+      file("f/one"),
+      { name: "f", isFolder: true },
+      file("f/two"),
+    ]),
+  );
+  // It goes through links.
+  const found = (await readdir(target, { recursive: true })).filter((name) => !name.startsWith("d/"));
+  t.deepEqual(found.sort(), ["a", "a/in", "a/one", "b", "c", "d", "e", "f", "f/two"]);
+  t.true((await lstat(join(target, "b"))).isFile());
+  t.true((await lstat(join(target, "c"))).isFile());
+  t.is(await readlink(join(target, "d")), "a");
+  t.is((await lstat(join(target, "c"))).ino, (await lstat(join(target, "e"))).ino);
+});
+
+test("a layer may be empty", async (t) => {
+  const { target, unpack } = await start(t);
+  t.like(await unpack(makeTar([])), { sizeBytes: 0n, inodes: 0n, diffId: sha256(makeTar([])) });
+  t.deepEqual(await readdir(target), []);
+});
+
 /** What a container sees when the layer lies over a lower one with these files. */
 async function merged(t: ExecutionContext, lowerFiles: readonly string[], entries: readonly TarEntry[]): Promise<string[]> {
   const { root, target, unpack } = await start(t);
@@ -109,9 +258,6 @@ async function merged(t: ExecutionContext, lowerFiles: readonly string[], entrie
     await run("umount", [over]);
   }
 }
-
-const folder = (name: string): TarEntry => ({ name, isFolder: true });
-const file = (name: string): TarEntry => ({ name, content: "upper" });
 
 for (const [what, entries, seen] of [
   ["an opaque folder", [folder("d"), { name: "d/.wh..wh..opq" }, file("d/new")], ["d/new", "x"]],
@@ -162,6 +308,38 @@ test("more opaque folders than anybody needs are refused, and nothing stays", as
   t.regex(failure.message, /opaque folders/);
   await t.throwsAsync(lstat(target), { code: "ENOENT" });
 });
+
+for (const [what, bounds, tar] of [
+  ["the number of entries is over the bound of 3", { maxEntries: 3n }, makeTar(Array<TarEntry>(4).fill({ name: "same/", isFolder: true }))],
+  ["the unpacked size in bytes is over the bound of 4096", { maxBytes: 4096n }, makeTar([{ name: "a", content: Buffer.alloc(5000) }])],
+  ["the unpacked size in bytes is over the bound of 68719476736", {}, hugeHole(2n ** 62n)],
+  ["the ratio of unpacked to packed size is over the bound of 1000", {}, Buffer.alloc(80 * 2 ** 20)],
+  ["an extension of an entry is too large", {}, makeTar([{ name: "pax", kind: "x", content: Buffer.alloc(2 ** 20 + 1) }, file("a")])],
+  ["an extension of an entry is too large", {}, makeTar([{ name: "long", kind: "L", content: Buffer.alloc(2 ** 17) }, file("a")])],
+  ["an extension is about no entry", {}, makeTar([{ name: "pax", kind: "x", content: "12 path=a/b\n" }])],
+  ["the checksum of a header is wrong", {}, makeTar([file("a")]).fill("b", 0, 1)],
+  ["unexpected end of file", {}, makeTar([{ name: "a", content: Buffer.alloc(5000) }]).subarray(0, 2000)],
+] satisfies [string, Partial<UnpackLayer>, Buffer][]) {
+  test(`a layer is refused, and nothing stays, when ${what} (${tar.length} bytes)`, async (t) => {
+    const { target, unpack } = await start(t);
+    const failure = await t.throwsAsync(unpack(gzipSync(tar), Compression.COMPRESSION_GZIP, bounds));
+    t.true(failure.message.includes(`read archive: ${what}`), failure.message);
+    await t.throwsAsync(lstat(target), { code: "ENOENT" });
+  });
+}
+
+/** A file of GNU's kind for holes that is nothing but a hole. @source GNU tar manual, "Basic Tar Format": oldgnu_header */
+function hugeHole(sizeBytes: bigint): Buffer {
+  const tar = makeTar([{ name: "hole", kind: "S" }]);
+  tar.write("ustar  \0", 257);
+  // A number that is too large for octal digits begins with a bit.
+  tar.writeUInt8(0x80, 483);
+  tar.writeBigUInt64BE(sizeBytes, 483 + 4);
+  tar.write(" ".repeat(8), 148);
+  const sum = tar.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+  tar.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148);
+  return tar;
+}
 
 for (const [signal, words] of [
   ["SIGSYS", "the unpacker was stopped by its system call filter (signal 31, SIGSYS)"],

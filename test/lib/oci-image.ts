@@ -62,6 +62,20 @@ export function makeImage(shape: ImageShape = {}): TestImage {
   return { id: config.digest, config, layers, diffIds, manifest };
 }
 
+/** An image whose layers are these tars, as they are. */
+export function imageOfTars(...tars: readonly Buffer[]): TestImage {
+  const layers = tars.map((tar) => blobOf(gzipSync(tar)));
+  const diffIds = tars.map(sha256);
+  const config = jsonBlob({ architecture: ourArchitecture, os: "linux", config: {}, rootfs: { type: "layers", diff_ids: diffIds } });
+  const manifest = jsonBlob({
+    schemaVersion: 2,
+    mediaType: OCI_MANIFEST,
+    config: descriptorOf(OCI_CONFIG, config),
+    layers: layers.map((layer) => descriptorOf(OCI_LAYER, layer)),
+  });
+  return { id: config.digest, config, layers, diffIds, manifest };
+}
+
 /** The layout of an image archive: names in the tar, and what they hold. */
 export function layoutOf(
   images: readonly { readonly image: TestImage; readonly annotations?: Readonly<Record<string, string>> }[],

@@ -12,6 +12,8 @@ export interface TarEntry {
   /** a character device with these numbers */
   readonly device?: readonly [major: number, minor: number];
   readonly isFifo?: boolean;
+  /** the type flag itself, for what has no name here */
+  readonly kind?: string;
   /** extended attributes, in a header of their own */
   readonly attributes?: Readonly<Record<string, string>>;
 }
@@ -44,7 +46,8 @@ function attributesOf({ attributes = {} }: TarEntry): Buffer[] {
   ];
 }
 
-function kindOf({ link, hardLink, device, isFolder, isFifo }: TarEntry): string {
+function kindOf({ kind, link, hardLink, device, isFolder, isFifo }: TarEntry): string {
+  if (kind !== undefined) return kind;
   if (hardLink !== undefined) return "1";
   if (link !== undefined) return "2";
   if (device !== undefined) return "3";

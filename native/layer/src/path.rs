@@ -45,9 +45,12 @@ impl EntryPath {
 }
 
 /// Opens a folder below `root`; links on the way are followed, but never out of `root`.
+pub fn find_folder(root: BorrowedFd, parts: &[Vec<u8>]) -> Result<OwnedFd, Errno> {
+    open_existing(root, &parts.join(&b'/'))
+}
+
 pub fn open_folder(root: BorrowedFd, parts: &[Vec<u8>]) -> Result<OwnedFd, LayerError> {
-    let name = parts.join(&b'/');
-    open_existing(root, &name).map_err(|errno| LayerError::io("open folder", &name, errno))
+    find_folder(root, parts).map_err(|errno| LayerError::io("open folder", &parts.join(&b'/'), errno))
 }
 
 /// Makes what is missing of it. In a layer, its whiteouts give way: one hides what is below the layer, and so does the folder

@@ -3,10 +3,11 @@
 
 use crate::{
     LayerError,
+    archive::{Archive, Data, Entry},
     pack::MAX_ENTRIES,
     path::{EntryPath, make_folder},
     place::{self, Place, kind_of, refuse_kernel_files},
-    write::{self, Metadata, ReadOrWrite},
+    write::{self, Buffer, Metadata, ReadOrWrite},
 };
 use rustix::{
     fs::{AtFlags, FileType, OFlags, statat, utimensat},
@@ -16,9 +17,7 @@ use std::{
     io::{self, Read},
     os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
-use tar::{Archive, Entry, EntryType};
-
-const MAX_LARGEST_ID: u64 = u32::MAX as u64 - 1;
+use tar::EntryType;
 
 /// What the tar holds, and so what its first names mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,12 +84,14 @@ pub fn aim<'a>(root: BorrowedFd<'a>, path: &[u8], source: Source, keep_owners: b
 /// there stay as they are.
 pub fn receive(tar: impl Read, target: &Target) -> Result<(), LayerError> {
     let mut archive = Archive::new(tar);
-    let mut receiver = Receiver { target, made: Vec::new() };
-    for (index, entry) in archive.entries().map_err(LayerError::Stream)?.enumerate() {
-        if index as u64 >= MAX_ENTRIES {
+    let mut receiver = Receiver { target, made: Vec::new(), buffer: Buffer::default() };
+    let mut entries = 0;
+    while let Some(entry) = archive.next().map_err(LayerError::Stream)? {
+        entries += 1;
+        if entries > MAX_ENTRIES {
             return Err(LayerError::Bound { what: "the number of entries", limit: MAX_ENTRIES });
         }
-        receiver.entry(&mut entry.map_err(LayerError::Stream)?)?;
+        receiver.entry(&entry, archive.data())?;
     }
     receiver.set_folder_times()?;
     // What follows the end is padding, which whoever writes would otherwise wait for us to take.
@@ -101,17 +102,14 @@ struct Receiver<'a> {
     target: &'a Target<'a>,
     /// Their times are set last: making what is in them changes them.
     made: Vec<(Vec<Vec<u8>>, Metadata)>,
+    buffer: Buffer,
 }
 
 impl Receiver<'_> {
-    fn entry<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), LayerError> {
-        let name = entry.path_bytes().into_owned();
-        let kind = entry.header().entry_type();
-        if matches!(kind, EntryType::XGlobalHeader) {
-            return Ok(());
-        }
-        let metadata = self.metadata(entry, &name)?;
-        let parts = self.place(&name)?;
+    fn entry<R: Read>(&mut self, entry: &Entry, mut data: Data<R>) -> Result<(), LayerError> {
+        let (name, kind) = (&entry.name, entry.kind);
+        let metadata = self.metadata(entry)?;
+        let parts = self.place(name)?;
         let Some((last, parents)) = parts.split_last() else {
             // The folder itself, which is there.
             return Ok(());
@@ -123,28 +121,29 @@ impl Receiver<'_> {
             return self.folder(parent, &parts, there, metadata);
         }
         if there == Some(FileType::Directory) {
-            return Err(LayerError::refused(&name, "would replace a folder by what is none"));
+            return Err(LayerError::refused(name, "would replace a folder by what is none"));
         }
         match kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                write::regular(parent, last, entry, metadata, &[]).map_err(|failure| match failure {
-                    ReadOrWrite::Read(failure) => LayerError::Stream(failure),
-                    ReadOrWrite::Write(failure) => failure,
+                write::regular(parent, last, entry, &mut data, &mut self.buffer, metadata, &[]).map_err(|failure| {
+                    match failure {
+                        ReadOrWrite::Read(failure) => LayerError::Stream(failure),
+                        ReadOrWrite::Write(failure) => failure,
+                    }
                 })
             }
-            EntryType::Symlink | EntryType::Link => {
-                let link = entry.link_name_bytes().ok_or_else(|| LayerError::entry(&name, "is a link to nothing"))?;
-                if kind.is_symlink() {
-                    return write::symlink(parent, last, &link, metadata);
-                }
-                let from = self.place(&link)?;
+            EntryType::Symlink if entry.link.is_empty() => Err(LayerError::entry(name, "is a link to nothing")),
+            EntryType::Symlink => write::symlink(parent, last, &entry.link, metadata),
+            EntryType::Link => {
+                let from = self.place(&entry.link)?;
                 let Some((from_last, from_parents)) = from.split_last() else {
-                    return Err(LayerError::entry(&name, "is a hard link to a folder"));
+                    return Err(LayerError::entry(name, "is a hard link to a folder"));
                 };
                 write::hard_link(parent, last, self.open(from_parents)?.as_fd(), from_last)
             }
-            _ => Err(LayerError::entry(&name, "is neither a file, a folder nor a link")),
+            _ => Err(LayerError::entry(name, "is neither a file, a folder nor a link")),
         }
+        .map(drop)
     }
 
     fn folder(
@@ -190,20 +189,9 @@ impl Receiver<'_> {
         place::open(self.target.root, &parts.join(&b'/'), OFlags::PATH)
     }
 
-    fn metadata<R: Read>(&self, entry: &Entry<'_, R>, name: &[u8]) -> Result<Metadata, LayerError> {
-        let header = entry.header();
-        let id = |number: io::Result<u64>| {
-            let id = number.ok().filter(|id| *id <= MAX_LARGEST_ID).map(|id| id as u32);
-            id.ok_or_else(|| LayerError::entry(name, "has an owner that is no user id"))
-        };
-        let (uid, gid) = if self.target.keep_owners { (id(header.uid())?, id(header.gid())?) } else { (0, 0) };
-        let mtime_seconds = header.mtime().map_or(0, |seconds| i64::try_from(seconds).unwrap_or(0));
-        Ok(Metadata {
-            mode: header.mode().unwrap_or(if header.entry_type().is_dir() { 0o755 } else { 0o644 }) & 0o7777,
-            uid,
-            gid,
-            mtime_seconds: mtime_seconds.clamp(0, i64::from(u32::MAX)),
-        })
+    fn metadata(&self, entry: &Entry) -> Result<Metadata, LayerError> {
+        let metadata = Metadata::of(entry)?;
+        Ok(if self.target.keep_owners { metadata } else { Metadata { uid: 0, gid: 0, ..metadata } })
     }
 
     fn set_folder_times(&self) -> Result<(), LayerError> {

@@ -21,9 +21,9 @@ pub struct Bounds {
     pub max_ratio: u64,
 }
 
-/// A message that the caller turns into the error of a bound.
-pub const TOO_LARGE: &str = "too large";
+/// What an error of kind `FileTooLarge` says when the ratio was passed, and not the size.
 pub const TOO_DENSE: &str = "too dense";
+const TOO_LARGE: &str = "too large";
 
 /// The tar inside the blob. Reading past a bound is an error of kind `FileTooLarge`.
 pub struct TarStream<R: Read> {

@@ -2,17 +2,22 @@
 
 use crate::{
     LayerError,
+    archive::{Archive, Data, Entry},
     opaque::OpaqueFolders,
-    path::{EntryPath, make_folder, open_folder},
-    stream::{Bounds, Compression, TOO_DENSE, TOO_LARGE, TarStream},
-    write::{self, Metadata, ReadOrWrite},
+    path::{EntryPath, find_folder, make_folder, open_folder},
+    pax::Time,
+    stream::{Bounds, Compression, TOO_DENSE, TarStream},
+    write::{self, Buffer, Metadata, ReadOrWrite},
 };
-use rustix::fs::{AtFlags, FileType, utimensat};
+use rustix::{
+    fs::{AtFlags, FileType, utimensat},
+    io::Errno,
+};
 use std::{
     io::{self, Read},
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
 };
-use tar::{Archive, Entry, EntryType};
+use tar::EntryType;
 
 /// What to expect, and how much to bear.
 #[derive(Clone, Copy, Debug)]
@@ -39,9 +44,9 @@ const WHITEOUT: &[u8] = b".wh.";
 const OPAQUE: &[u8] = b".wh..wh..opq";
 // Other names of this form are aufs' own book-keeping, and mean nothing elsewhere.
 const AUFS: &[u8] = b".wh..wh.";
-const XATTR: &str = "SCHILY.xattr.";
 const MAX_XATTR_BYTES: usize = 64 * 1024;
-const MAX_LARGEST_ID: u64 = u32::MAX as u64 - 1;
+const MAX_XATTR_NAME_BYTES: usize = 255;
+const MAX_FOLDER_PATH_BYTES: usize = 64 * 1024 * 1024;
 
 /// Unpacks `blob` into `target`, which must be empty. What was made before a failure stays, for the caller to remove.
 pub fn unpack(blob: impl Read, target: BorrowedFd, options: &Options) -> Result<Summary, LayerError> {
@@ -52,16 +57,20 @@ pub fn unpack(blob: impl Read, target: BorrowedFd, options: &Options) -> Result<
         target,
         options,
         folders: Vec::new(),
+        folder_path_bytes: 0,
         opaque_folders: OpaqueFolders::default(),
+        last_folder: None,
+        buffer: Buffer::default(),
         size_bytes: 0,
         inodes: 0,
     };
-    let entries = archive.entries().map_err(|failure| read_error(failure, options))?;
-    for (index, entry) in entries.enumerate() {
-        if index as u64 >= options.max_entries {
+    let mut entries = 0;
+    while let Some(entry) = archive.next().map_err(|failure| read_error(failure, options))? {
+        entries += 1;
+        if entries > options.max_entries {
             return Err(LayerError::Bound { what: "the number of entries", limit: options.max_entries });
         }
-        unpacker.entry(&mut entry.map_err(|failure| read_error(failure, options))?)?;
+        unpacker.entry(&entry, archive.data())?;
     }
     unpacker.set_folder_times()?;
     let Unpacker { size_bytes, inodes, opaque_folders, .. } = unpacker;
@@ -73,86 +82,105 @@ struct Unpacker<'a> {
     target: BorrowedFd<'a>,
     options: &'a Options,
     /// Their times are set last: making what is in them changes them.
-    folders: Vec<(Vec<Vec<u8>>, Metadata)>,
+    folders: Vec<(Box<[u8]>, Metadata)>,
+    folder_path_bytes: usize,
     opaque_folders: OpaqueFolders,
+    /// Most entries are in the folder of the one before. It is still where its name leads as long as nothing was replaced.
+    last_folder: Option<(Vec<Vec<u8>>, OwnedFd)>,
+    buffer: Buffer,
     size_bytes: u64,
     inodes: u64,
 }
 
 impl Unpacker<'_> {
-    fn entry<R: Read>(&mut self, entry: &mut Entry<'_, R>) -> Result<(), LayerError> {
-        let name = entry.path_bytes().into_owned();
-        let kind = entry.header().entry_type();
-        if matches!(kind, EntryType::XGlobalHeader) {
-            return Ok(());
-        }
-        let path = EntryPath::parse(&name)?;
-        let xattrs = self.extended(entry, &name)?;
-        let metadata = self.metadata(entry, &name, &xattrs.1)?;
-        let xattrs = xattrs.0;
+    fn entry<R: Read>(&mut self, entry: &Entry, data: Data<R>) -> Result<(), LayerError> {
+        let path = EntryPath::parse(&entry.name)?;
         let Some((parents, last)) = path.split() else {
-            // The root of the layer: only its owner, mode and attributes.
-            return if kind.is_dir() {
-                write::set_metadata(self.target, b"/", metadata, &xattrs)
+            // The root of the layer is there already.
+            return if entry.kind.is_dir() {
+                let metadata = self.metadata(entry)?;
+                self.note_folder(&[], metadata)?;
+                write::set_metadata(self.target, b"/", metadata, &self.xattrs(entry)?)
             } else {
-                Err(LayerError::entry(&name, "has no name"))
+                Err(LayerError::entry(&entry.name, "has no name"))
             };
         };
-        let parent = make_folder(self.target, parents, Some(&mut self.opaque_folders))?;
-        let parent = parent.as_fd();
-        if !self.options.plain_archive && last.starts_with(WHITEOUT) {
-            return self.whiteout(parent, parents, last, &name);
-        }
+        let (at, folder) = match self.last_folder.take() {
+            Some((at, folder)) if at == parents => (at, folder),
+            _ => (parents.to_vec(), make_folder(self.target, parents, Some(&mut self.opaque_folders))?),
+        };
+        let parent = folder.as_fd();
+        let replaced = if !self.options.plain_archive && last.starts_with(WHITEOUT) {
+            self.whiteout(parent, parents, last, &entry.name)?
+        } else {
+            self.make(entry, data, &path, parent)?
+        };
+        self.last_folder = Some((at, folder)).filter(|_| !replaced);
+        Ok(())
+    }
+
+    /// Gives whether it took the place of something else.
+    fn make<R: Read>(
+        &mut self,
+        entry: &Entry,
+        mut data: Data<R>,
+        path: &EntryPath,
+        parent: BorrowedFd,
+    ) -> Result<bool, LayerError> {
+        let Some((_, last)) = path.split() else { return Ok(false) };
+        let (metadata, xattrs) = (self.metadata(entry)?, &self.xattrs(entry)?);
         self.inodes += 1;
-        match kind {
+        match entry.kind {
             EntryType::Regular | EntryType::Continuous | EntryType::GNUSparse => {
-                self.size_bytes += entry.header().entry_size().unwrap_or(0);
-                write::regular(parent, last, entry, metadata, &xattrs).map_err(|failure| match failure {
-                    ReadOrWrite::Read(failure) => read_error(failure, self.options),
-                    ReadOrWrite::Write(failure) => failure,
+                self.add_size(entry.size_bytes)?;
+                write::regular(parent, last, entry, &mut data, &mut self.buffer, metadata, xattrs).map_err(|failure| {
+                    match failure {
+                        ReadOrWrite::Read(failure) => read_error(failure, self.options),
+                        ReadOrWrite::Write(failure) => failure,
+                    }
                 })
             }
             EntryType::Directory => {
-                self.folders.push((path.parts().to_vec(), metadata));
-                // What it replaces, a whiteout perhaps, hid all that layers below have there.
-                if write::folder(parent, last, metadata, &xattrs)? && !self.options.plain_archive {
+                self.note_folder(path.parts(), metadata)?;
+                let replaced = write::folder(parent, last, metadata, xattrs)?;
+                // What it replaced, a whiteout perhaps, hid all that layers below have there.
+                if replaced && !self.options.plain_archive {
                     self.opaque_folders.add(self.target, path.parts())?;
                 }
-                Ok(())
+                Ok(replaced)
             }
-            EntryType::Symlink => {
-                let target = entry
-                    .link_name_bytes()
-                    .ok_or_else(|| LayerError::entry(&name, "is a link to nothing"))?
-                    .into_owned();
-                write::symlink(parent, last, &target, metadata)
-            }
+            EntryType::Symlink if entry.link.is_empty() => Err(LayerError::entry(&entry.name, "is a link to nothing")),
+            EntryType::Symlink => write::symlink(parent, last, &entry.link, metadata),
             _ if self.options.plain_archive => {
-                Err(LayerError::entry(&name, "is neither a file, a folder nor a symbolic link"))
+                Err(LayerError::entry(&entry.name, "is neither a file, a folder nor a symbolic link"))
             }
             EntryType::Link => {
-                let from = entry
-                    .link_name_bytes()
-                    .ok_or_else(|| LayerError::entry(&name, "is a link to nothing"))?
-                    .into_owned();
-                let from = EntryPath::parse(&from)?;
+                let from = EntryPath::parse(&entry.link)?;
                 let Some((from_parents, from_last)) = from.split() else {
-                    return Err(LayerError::entry(&name, "is a hard link to the root"));
+                    return Err(LayerError::entry(&entry.name, "is a hard link to the root"));
                 };
-                write::hard_link(parent, last, open_folder(self.target, from_parents)?.as_fd(), from_last)
+                let from_folder = open_folder(self.target, from_parents)?;
+                write::hard_link(parent, last, from_folder.as_fd(), from_last)
             }
             EntryType::Char | EntryType::Block | EntryType::Fifo => {
-                let number = |number: io::Result<Option<u32>>| number.ok().flatten().unwrap_or(0);
-                let (major, minor) = (number(entry.header().device_major()), number(entry.header().device_minor()));
-                let kind = match kind {
+                let kind = match entry.kind {
                     EntryType::Char => FileType::CharacterDevice,
                     EntryType::Block => FileType::BlockDevice,
                     _ => FileType::Fifo,
                 };
-                write::node(parent, last, kind, major, minor, metadata)
+                write::node(parent, last, kind, entry.device, metadata)
             }
-            _ => Err(LayerError::entry(&name, "is of a kind that no layer has")),
+            _ => Err(LayerError::entry(&entry.name, "is of a kind that no layer has")),
         }
+    }
+
+    /// Holes count: who reads the file reads them.
+    fn add_size(&mut self, bytes: u64) -> Result<(), LayerError> {
+        self.size_bytes = self.size_bytes.saturating_add(bytes);
+        if self.size_bytes > self.options.max_bytes {
+            return Err(LayerError::Bound { what: "the unpacked size in bytes", limit: self.options.max_bytes });
+        }
+        Ok(())
     }
 
     /// "This was removed" in the words of a layer, said in those of overlayfs. It is about layers below: what this layer has
@@ -163,95 +191,74 @@ impl Unpacker<'_> {
         parents: &[Vec<u8>],
         last: &[u8],
         name: &[u8],
-    ) -> Result<(), LayerError> {
+    ) -> Result<bool, LayerError> {
         if last == OPAQUE {
-            return self.opaque_folders.add(self.target, parents);
+            return self.opaque_folders.add(self.target, parents).map(|()| false);
         }
         if last.starts_with(AUFS) {
-            return Ok(());
+            return Ok(false);
         }
         let hidden = &last[WHITEOUT.len()..];
         if matches!(hidden, b"" | b"." | b"..") {
             return Err(LayerError::entry(name, "is a whiteout of nothing"));
         }
         match write::kind_of(parent, hidden)? {
-            Some(FileType::Directory) => self.opaque_folders.add(self.target, &[parents, &[hidden.to_vec()]].concat()),
-            Some(_) => Ok(()),
+            Some(FileType::Directory) => {
+                self.opaque_folders.add(self.target, &[parents, &[hidden.to_vec()]].concat()).map(|()| false)
+            }
+            Some(_) => Ok(false),
             None => {
                 self.inodes += 1;
-                let metadata = Metadata { mode: 0, uid: 0, gid: 0, mtime_seconds: 0 };
-                write::node(parent, hidden, FileType::CharacterDevice, 0, 0, metadata)
+                let metadata = Metadata { mode: 0, uid: 0, gid: 0, mtime: Time::of_seconds(0) };
+                write::node(parent, hidden, FileType::CharacterDevice, (0, 0), metadata)
             }
         }
     }
 
-    /// Extended attributes that an image may set, and the numbers that a plain header is too small for.
-    fn extended<R: Read>(&self, entry: &mut Entry<'_, R>, name: &[u8]) -> Result<(OwnedXattrs, Overrides), LayerError> {
-        let (mut xattrs, mut overrides) = (Vec::new(), Overrides::default());
-        let Some(extensions) = entry.pax_extensions().map_err(|failure| read_error(failure, self.options))? else {
-            return Ok((xattrs, overrides));
-        };
-        for extension in extensions {
-            let extension = extension.map_err(|failure| read_error(failure, self.options))?;
-            let (Ok(key), value) = (extension.key(), extension.value_bytes()) else { continue };
-            let number =
-                || std::str::from_utf8(value).ok().and_then(|text| text.split('.').next()?.parse::<i64>().ok());
-            match key {
-                "uid" => overrides.uid = number().map(|value| value as u64),
-                "gid" => overrides.gid = number().map(|value| value as u64),
-                "mtime" => overrides.mtime = number(),
-                _ => {
-                    // The others are the node's to set: trusted.overlay.* would let an image rewrite the layers below it.
-                    let Some(key) =
-                        key.strip_prefix(XATTR).filter(|key| *key == "security.capability" || key.starts_with("user."))
-                    else {
-                        continue;
-                    };
-                    if key.len() > 255 || value.len() > MAX_XATTR_BYTES {
-                        return Err(LayerError::entry(name, "has an extended attribute that is too large"));
-                    }
-                    if !self.options.plain_archive {
-                        xattrs.push((key.to_owned(), value.to_vec()));
-                    }
-                }
-            }
-        }
-        Ok((xattrs, overrides))
-    }
-
-    fn metadata<R: Read>(
-        &self,
-        entry: &Entry<'_, R>,
-        name: &[u8],
-        overrides: &Overrides,
-    ) -> Result<Metadata, LayerError> {
-        let header = entry.header();
-        let id = |number: io::Result<u64>, extended: Option<u64>| {
-            let id = extended.or(number.ok()).filter(|id| *id <= MAX_LARGEST_ID);
-            id.map(|id| id as u32).ok_or_else(|| LayerError::entry(name, "has an owner that is no user id"))
-        };
-        let folder = header.entry_type().is_dir();
+    /// Those that an image may set. The others are the node's: trusted.overlay.* would let it rewrite the layers below it.
+    fn xattrs(&self, entry: &Entry) -> Result<Vec<(String, Vec<u8>)>, LayerError> {
         if self.options.plain_archive {
-            return Ok(Metadata { mode: if folder { 0o700 } else { 0o600 }, uid: 0, gid: 0, mtime_seconds: 0 });
+            return Ok(Vec::new());
         }
-        let mtime_seconds =
-            overrides.mtime.unwrap_or_else(|| header.mtime().map_or(0, |seconds| i64::try_from(seconds).unwrap_or(0)));
-        Ok(Metadata {
-            mode: header.mode().unwrap_or(if folder { 0o755 } else { 0o644 }) & 0o7777,
-            uid: id(header.uid(), overrides.uid)?,
-            gid: id(header.gid(), overrides.gid)?,
-            // Far beyond what file systems hold; a time that can't be stored would fail the whole layer.
-            mtime_seconds: mtime_seconds.clamp(0, i64::from(u32::MAX)),
-        })
+        let mut allowed = Vec::new();
+        for (key, value) in &entry.xattrs {
+            let key = str::from_utf8(key).ok().filter(|key| *key == "security.capability" || key.starts_with("user."));
+            let Some(key) = key else { continue };
+            if key.len() > MAX_XATTR_NAME_BYTES || key.contains('\0') || value.len() > MAX_XATTR_BYTES {
+                return Err(LayerError::entry(&entry.name, "has an extended attribute that is too large"));
+            }
+            allowed.push((key.to_owned(), value.clone()));
+        }
+        Ok(allowed)
+    }
+
+    fn metadata(&self, entry: &Entry) -> Result<Metadata, LayerError> {
+        if self.options.plain_archive {
+            let mode = if entry.kind.is_dir() { 0o700 } else { 0o600 };
+            return Ok(Metadata { mode, uid: 0, gid: 0, mtime: Time::of_seconds(0) });
+        }
+        Metadata::of(entry)
+    }
+
+    fn note_folder(&mut self, parts: &[Vec<u8>], metadata: Metadata) -> Result<(), LayerError> {
+        let path = parts.join(&b'/');
+        self.folder_path_bytes += path.len();
+        if self.folder_path_bytes > MAX_FOLDER_PATH_BYTES {
+            let limit = MAX_FOLDER_PATH_BYTES as u64;
+            return Err(LayerError::Bound { what: "the paths of folders in bytes", limit });
+        }
+        self.folders.push((path.into(), metadata));
+        Ok(())
     }
 
     fn set_folder_times(&self) -> Result<(), LayerError> {
-        for (parts, metadata) in self.folders.iter().rev() {
-            let Some((last, parents)) = parts.split_last() else { continue };
-            let parent = open_folder(self.target, parents)?;
-            match utimensat(&parent, last.as_slice(), &metadata.times(), AtFlags::SYMLINK_NOFOLLOW) {
-                // A later entry took its place.
-                Ok(()) | Err(rustix::io::Errno::NOENT) => {}
+        for (path, metadata) in self.folders.iter().rev() {
+            let path = EntryPath::parse(path)?;
+            let (parents, last) = path.split().unwrap_or((&[], b"."));
+            let set = |folder| utimensat(&folder, last, &metadata.times(), AtFlags::SYMLINK_NOFOLLOW);
+            match find_folder(self.target, parents).and_then(set) {
+                // A later entry took its place, or that of what it was in.
+                Ok(()) | Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => {}
                 Err(errno) => return Err(LayerError::io("set time of", last, errno)),
             }
         }
@@ -259,23 +266,14 @@ impl Unpacker<'_> {
     }
 }
 
-type OwnedXattrs = Vec<(String, Vec<u8>)>;
-
-#[derive(Default)]
-struct Overrides {
-    uid: Option<u64>,
-    gid: Option<u64>,
-    mtime: Option<i64>,
-}
-
 fn read_error(failure: io::Error, options: &Options) -> LayerError {
-    // The archive reader wraps our own errors; their kind and words survive.
-    let text = failure.to_string();
-    if text.contains(TOO_LARGE) {
-        return LayerError::Bound { what: "the unpacked size in bytes", limit: options.max_bytes };
+    if failure.kind() != io::ErrorKind::FileTooLarge {
+        return LayerError::Stream(failure);
     }
-    if text.contains(TOO_DENSE) {
-        return LayerError::Bound { what: "the ratio of unpacked to packed size", limit: options.max_ratio };
-    }
-    LayerError::Stream(failure)
+    let (what, limit) = if failure.to_string() == TOO_DENSE {
+        ("the ratio of unpacked to packed size", options.max_ratio)
+    } else {
+        ("the unpacked size in bytes", options.max_bytes)
+    };
+    LayerError::Bound { what, limit }
 }
