@@ -467,6 +467,49 @@ export const REFUSALS: readonly Refusal[] = [
     container_id: exited,
     cmd: ["true"],
   })),
+  ...["Exec", "Attach"].flatMap((call) => [
+    unknownId(call, { container_id: UNKNOWN, cmd: ["true"], stdout: true }),
+    of("no stream", call, INVALID, /container [0-9a-f]{64}: one of stdin, stdout and stderr must be set$/, ({ running }) => ({
+      container_id: running,
+      cmd: ["true"],
+    })),
+    of("a terminal with stderr", call, INVALID, /container [0-9a-f]{64}: tty and stderr cannot both be true/, ({ running }) => ({
+      container_id: running,
+      cmd: ["true"],
+      tty: true,
+      stderr: true,
+    })),
+    of("a container that has ended", call, "FAILED_PRECONDITION", /container [0-9a-f]{64}: it is exited$/, ({ exited }) => ({
+      container_id: exited,
+      cmd: ["true"],
+      stdout: true,
+    })),
+  ]),
+  of("no command", "Exec", INVALID, /^exec in container [0-9a-f]{64}: the command is empty$/, ({ running }) => ({
+    container_id: running,
+    stdout: true,
+  })),
+  unknownId("PortForward", { pod_sandbox_id: UNKNOWN, port: [80] }),
+  of(
+    "a pod that is stopped",
+    "PortForward",
+    "FAILED_PRECONDITION",
+    /^forward ports of pod [0-9a-f]{64}: it is notready$/,
+    ({ stoppedPod }) => ({
+      pod_sandbox_id: stoppedPod,
+      port: [80],
+    }),
+  ),
+  of(
+    "a port that is none",
+    "PortForward",
+    INVALID,
+    /^forward ports of pod [0-9a-f]{64}: port 70000 is not within 1 to 65535$/,
+    ({ pod: id }) => ({
+      pod_sandbox_id: id,
+      port: [70_000],
+    }),
+  ),
   unknownId("ReopenContainerLog", { container_id: UNKNOWN }),
   of("a container that has ended", "ReopenContainerLog", "FAILED_PRECONDITION", /[0-9a-f]{64}: it is exited$/, ({ exited }) => ({
     container_id: exited,
