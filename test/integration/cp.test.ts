@@ -374,9 +374,11 @@ test("much goes through in little memory, and a caller who goes away ends the co
   const { pod, container } = await sleeping();
   await container.output("dd", "if=/dev/zero", "of=/large", "bs=1M", "count=160");
   const rssKib = async () => Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${node().pid}/status`, "utf8"))?.[1]);
+  const copy = () => run("sh", "-c", '"$0" --socket "$1" cp "$2:/large" - | wc -c', join(programs, "berth"), node().socket, container.id);
+  // The first one warms berthd up; what the next one takes is what a copy costs.
+  await copy();
   const before = await rssKib();
-  const size = await run("sh", "-c", '"$0" --socket "$1" cp "$2:/large" - | wc -c', join(programs, "berth"), node().socket, container.id);
-  t.true(Number(size) > 160 * 1024 * 1024);
+  t.true(Number(await copy()) > 160 * 1024 * 1024);
   t.true((await rssKib()) - before < 80 * 1024, `${before} KiB before, ${await rssKib()} after`);
   // Nobody reads what it writes, so it waits in the middle.
   const args = ["--socket", node().socket, "cp", `${container.id}:/large`, "-"];
