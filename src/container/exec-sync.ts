@@ -2,6 +2,7 @@
 import { AgentError, wrap } from "../base/errors.ts";
 import type { ContainerId } from "../base/ids.ts";
 import type { ExecOutcome } from "../native-client/shim.ts";
+import { namingCommand } from "./command-failure.ts";
 import type { ContainerContext, FindContainer } from "./context.ts";
 import { execProcess } from "./spec/build-spec.ts";
 import { oomScoreAdj } from "./spec/resources.ts";
@@ -51,6 +52,6 @@ export async function execSync(
       throw new AgentError("deadline-exceeded", `timed out: ${JSON.stringify(command[0])} was killed after ${timeoutSeconds} s`);
     return outcome;
   } catch (failure) {
-    throw wrap(failure, `exec in container ${id}`);
+    throw wrap(namingCommand(failure, command[0]), `exec in container ${id}`);
   }
 }

@@ -2,6 +2,7 @@
 import { kindOf, messageOf, wrap } from "../base/errors.ts";
 import type { ContainerId } from "../base/ids.ts";
 import { Stages } from "../base/timeline.ts";
+import { namingCommand } from "./command-failure.ts";
 import type { ContainerContext, FindContainer } from "./context.ts";
 import { startError, withExit } from "./exit.ts";
 import { pidNamespace } from "./pid-namespace.ts";
@@ -22,7 +23,7 @@ export async function startContainer(context: ContainerContext, find: FindContai
     try {
       const pid = await pidNamespace(context, container, sandbox, stages);
       const { spec, warnings } = buildSpec(container, sandbox, image.config, context.node, pid);
-      const started = await stages.time("start", () =>
+      const start = () =>
         shim.startContainer({
           containerId: id,
           configJson: Buffer.from(JSON.stringify(spec)),
@@ -36,8 +37,10 @@ export async function startContainer(context: ContainerContext, find: FindContai
           runtimeTimeoutMillis: context.runtimeTimeoutMs,
           logMaxBytes: sandbox.config.rotateLogs === true ? context.logRotation.maxBytes : 0n,
           logMaxFiles: context.logRotation.maxFiles,
-        }),
-      );
+        });
+      const started = await stages.time("start", start).catch((failure: unknown) => {
+        throw namingCommand(failure, spec.process.args[0]);
+      });
       stages.addAll(started.stages);
       const record: ContainerRecord = {
         ...container,

@@ -1,13 +1,15 @@
 // The files that every container of a pod finds in /etc. Values go into line files, so line breaks are refused.
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError } from "../base/errors.ts";
-import type { DnsConfig, SandboxConfig } from "./records.ts";
+import type { DnsConfig, SandboxConfig, SandboxRecord } from "./records.ts";
 
 export const ETC_FILES = ["hosts", "hostname", "resolv.conf"] as const;
 export type EtcFile = (typeof ETC_FILES)[number];
 
-export const etcFilePath = (stateDir: string, file: EtcFile): string => join(stateDir, file);
+/** In the mount namespace of the pod's shim. */
+export const etcFilePath = ({ stateDir, hasOwnEtc }: Pick<SandboxRecord, "stateDir" | "hasOwnEtc">, file: EtcFile): string =>
+  join(stateDir, hasOwnEtc === true ? "etc" : "", file);
 
 // A pod may not make us read without end.
 const MAX_RESOLV_CONF_BYTES = 64 * 1024;
@@ -49,19 +51,12 @@ export function resolvConfText(dns: DnsConfig): string | undefined {
 }
 
 /** @param hostname what the pod's processes see as theirs */
-export async function writeEtcFiles(
-  stateDir: string,
-  config: SandboxConfig,
-  hostname: string,
-  addresses: readonly string[],
-): Promise<void> {
-  const resolvConf = resolvConfText(config.dns) ?? (await nodeFile("/etc/resolv.conf"));
-  const hosts = config.network === "host" ? await nodeFile("/etc/hosts") : hostsText(hostname, addresses);
-  await Promise.all([
-    writeFile(etcFilePath(stateDir, "hosts"), hosts, { mode: 0o644 }),
-    writeFile(etcFilePath(stateDir, "hostname"), `${hostname}\n`, { mode: 0o644 }),
-    writeFile(etcFilePath(stateDir, "resolv.conf"), resolvConf, { mode: 0o644 }),
-  ]);
+export async function etcFiles(config: SandboxConfig, hostname: string, addresses: readonly string[]): Promise<Record<EtcFile, string>> {
+  return {
+    hosts: config.network === "host" ? await nodeFile("/etc/hosts") : hostsText(hostname, addresses),
+    hostname: `${hostname}\n`,
+    "resolv.conf": resolvConfText(config.dns) ?? (await nodeFile("/etc/resolv.conf")),
+  };
 }
 
 async function nodeFile(path: string): Promise<string> {

@@ -81,6 +81,8 @@ export interface SandboxRecord {
   /** kernel boot in which it was made; after another boot nothing of it exists */
   readonly bootId: string;
   readonly stateDir: string;
+  /** its files in /etc are in a bounded place of their own; records of older versions have none */
+  readonly hasOwnEtc?: boolean;
   readonly socketPath: string;
   readonly cgroupPath: string;
   /** an ancestor of the cgroup that goes with it when it became empty; "" for none */

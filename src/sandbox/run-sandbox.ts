@@ -7,7 +7,7 @@ import { Stages } from "../base/timeline.ts";
 import { NamespaceUse } from "../generated/berth/native/helper.ts";
 import { addressesOf } from "../network/records.ts";
 import { type SandboxContext, sandboxPaths } from "./context.ts";
-import { checkLineValues, writeEtcFiles } from "./etc-files.ts";
+import { checkLineValues, etcFiles } from "./etc-files.ts";
 import { cgroupLimits } from "./limits.ts";
 import { podAddresses, type SandboxConfig, type SandboxRecord } from "./records.ts";
 import { nextSandboxState } from "./state.ts";
@@ -51,6 +51,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
   let sandbox = planned;
   try {
     const hostname = podHostname(config);
+    const files = await stages.time("files", () => etcFiles(config, hostname, podAddresses(planned)));
     const start = () =>
       helper.startSandbox({
         sandboxId: id,
@@ -68,6 +69,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
         shmBytes: SHM_BYTES,
         nftTable: context.network.nftTable,
         hostPorts: plan?.hostPorts ?? [],
+        etcFiles: files,
       });
     const started = await stages.time("start", () => (plan === undefined ? start() : withNetwork(context, start)));
     stages.addAll(started.stages);
@@ -79,7 +81,6 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
       warnings: [...(config.notApplied ?? []), ...started.warnings],
     };
     refuseWhereStrict(context.strict, started.warnings);
-    await stages.time("files", () => writeEtcFiles(planned.stateDir, config, hostname, podAddresses(planned)));
     await stages.time("connect", () => context.shims.connect(sandbox));
     const ready: SandboxRecord = { ...sandbox, state: nextSandboxState(sandbox.state, "run"), stages: stages.list };
     await store.commit(records.put(ready));
@@ -124,6 +125,7 @@ function planRecord(context: SandboxContext, id: SandboxId, config: SandboxConfi
     createdAtNanos: context.clock.nowNanos(),
     bootId: context.bootId,
     ...sandboxPaths(context.state, id),
+    hasOwnEtc: true,
     // A parent that the caller names is the pod's own cgroup: the kubelet makes one for each pod.
     cgroupPath: named ? config.cgroupParent : `${context.cgroupParent}/${id}`,
     cgroupPrune: named ? "" : context.cgroupParent,

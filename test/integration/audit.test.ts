@@ -90,6 +90,7 @@ test.serial(
       socketPath: join(node().state, "s", id.slice(0, 24)),
       cgroupPath: `/berth-${instanceId}/${id}`,
       limits: undefined,
+      etcFiles: {},
       network: NamespaceUse.NAMESPACE_USE_NEW,
       ipc: NamespaceUse.NAMESPACE_USE_NEW,
       uts: NamespaceUse.NAMESPACE_USE_NEW,

@@ -136,6 +136,17 @@ test("a container over its memory ends with 137 and OOMKilled", async (t) => {
   await pod.remove();
 });
 
+test("a container of which only a child was killed for its memory is OOMKilled too, whatever its own exit code", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("hungry", ["sh", "-c", "dd if=/dev/zero of=/dev/null bs=40M count=1; echo child $?; exit 3"], {
+    linux: { resources: { memory_limit_in_bytes: 16 * MIB } },
+  });
+  const { exit_code, reason } = await container.reached("CONTAINER_EXITED");
+  t.true((await container.log()).includes("stdout F child 137"));
+  t.deepEqual({ exit_code, reason }, { exit_code: 3, reason: "OOMKilled" });
+  await pod.remove();
+});
+
 test("200 millicores hold a busy loop to a fifth of a CPU", async (t) => {
   const pod = await Pod.run(node());
   const container = await pod.start("busy", BUSY, { linux: { resources: { cpu_quota: 20_000, cpu_period: 100_000 } } });

@@ -72,6 +72,21 @@ test("both streams of a container are in its log, line by line", async (t) => {
   await pod.remove();
 });
 
+test("a container that fills the pod's files in /etc fills their own place, and not the node's", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"]);
+  const { exit_code, stderr } = await container.exec(["dd", "if=/dev/zero", "of=/etc/hosts", "bs=1M", "count=10"]);
+  t.not(exit_code, 0);
+  t.regex(stderr.toString(), /No space left on device/);
+  t.true(Number(await container.output("stat", "-c", "%s", "/etc/hosts")) <= 1024 * 1024);
+  await node().crash();
+  await node().boot();
+  await container.output("sh", "-c", "echo 127.0.0.1 here >/etc/hosts");
+  const later = await pod.start("later", ["sleep", "1000"]);
+  t.is(await later.output("cat", "/etc/hosts"), "127.0.0.1 here", "its containers share them, also after a restart of berthd");
+  await pod.remove();
+});
+
 test("a container sees the pod's name, and its own environment, folder and user", async (t) => {
   const pod = await Pod.run(node(), {
     hostname: "harbour",

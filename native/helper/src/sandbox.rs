@@ -91,6 +91,7 @@ fn make_pod(
         cgroup_procs: node.shim_cgroup_procs(),
         hide_unified: node.cgroups.mode == Mode::Hybrid,
         pod_init_path: node.pod_init(),
+        etc_files: request.etc_files,
     };
     let shim = shim_process::start(&node.options.shim, &config)?;
     undo.steps.push(Step::Process(KillProcess {

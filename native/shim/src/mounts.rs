@@ -5,11 +5,18 @@ use rustix::{
     mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount},
     process::chdir,
 };
-use std::{ffi::CString, fs, path::Path};
+use std::{
+    collections::HashMap,
+    ffi::{CStr, CString},
+    fs,
+    path::Path,
+};
 
 const CGROUP: &str = "/sys/fs/cgroup";
 // The kernel takes one page of options.
 const MAX_OPTION_BYTES: usize = 4095;
+// Twice what the longest copies of the node's own files take.
+const ETC_OPTIONS: &CStr = c"mode=755,size=1m,nr_inodes=16";
 
 /// Hides the v2 half of a hybrid host, which crun takes for the whole when it has a controller. crun makes its folders there
 /// all the same, so what stands in for it can be written to.
@@ -53,6 +60,24 @@ pub fn mount_shared_memory(folder: &Path, bytes: u64) -> Result<(), ShimError> {
         CString::new(format!("mode=1777,size={bytes}")).map_err(|_| failed(std::io::ErrorKind::InvalidInput.into()))?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("shm", folder, "tmpfs", flags, options.as_c_str()).map_err(|errno| failed(errno.into()))
+}
+
+/// Files that containers may write to, and fill: the bound is theirs, and not the node's.
+///
+/// @param files names and texts
+pub fn mount_etc(folder: &Path, files: &HashMap<String, String>) -> Result<(), ShimError> {
+    let failed =
+        |source: std::io::Error| ShimError::io(format!("make files of the pod in {}", folder.display()), source);
+    if files.keys().any(|name| name.contains('/') || name.starts_with('.')) {
+        return Err(failed(std::io::ErrorKind::InvalidInput.into()));
+    }
+    fs::create_dir_all(folder).map_err(failed)?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
+    mount("etc", folder, "tmpfs", flags, ETC_OPTIONS).map_err(|errno| failed(errno.into()))?;
+    for (name, text) in files {
+        fs::write(folder.join(name), text).map_err(failed)?;
+    }
+    Ok(())
 }
 
 /// The layers that make a container's root.

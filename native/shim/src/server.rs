@@ -273,9 +273,11 @@ impl Server {
     fn leave(self) -> ExitCode {
         let state_dir = self.state_dir();
         let _ = fs::remove_file(&self.config.socket_path);
-        if let Err(failure) = mounts::unmount_if_mounted(&state_dir.join("shm")) {
-            log::warn(failure);
-            return ExitCode::FAILURE;
+        for folder in ["shm", "etc"] {
+            if let Err(failure) = mounts::unmount_if_mounted(&state_dir.join(folder)) {
+                log::warn(failure);
+                return ExitCode::FAILURE;
+            }
         }
         match fs::remove_dir_all(state_dir) {
             Ok(()) => ExitCode::SUCCESS,

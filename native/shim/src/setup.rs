@@ -101,6 +101,7 @@ fn set_up(config: ShimConfig) -> Result<(Ready, Vec<Stage>), ShimError> {
         .create(state_dir.join("containers"))
         .map_err(|source| ShimError::io(format!("make {}", config.state_dir), source))?;
     mounts::mount_shared_memory(&state_dir.join("shm"), config.shm_bytes)?;
+    mounts::mount_etc(&state_dir.join("etc"), &config.etc_files)?;
     stages.done("mounts");
 
     let wanted = [

@@ -49,7 +49,7 @@ function kernelMounts(config: ContainerConfig, sandbox: SandboxRecord): OciMount
 // As writable as the root that they stand in.
 function podFiles(config: ContainerConfig, sandbox: SandboxRecord): OciMount[] {
   const access = config.security.readonlyRootfs ? "ro" : "rw";
-  return ETC_FILES.map((file) => mount(`/etc/${file}`, "bind", etcFilePath(sandbox.stateDir, file), "rbind", "rprivate", access));
+  return ETC_FILES.map((file) => mount(`/etc/${file}`, "bind", etcFilePath(sandbox, file), "rbind", "rprivate", access));
 }
 
 function volume(each: Mount): OciMount {
