@@ -14,8 +14,8 @@ import type { SnapshotStore } from "./snapshot/snapshot-store.ts";
 
 export type BuiltImage = Omit<ImageRecord, "references" | "repoDigests" | "createdAtNanos" | "pinned" | "removed">;
 
-/** Brings a blob into the content store unless it is there. */
-export type FetchBlob = (descriptor: Descriptor, signal: AbortSignal) => Promise<void>;
+/** Brings a blob into the content store unless it is there. `checked` may be called as that of `ContentStore.ensure` is. */
+export type FetchBlob = (descriptor: Descriptor, signal: AbortSignal, checked?: (path: string) => Promise<void>) => Promise<void>;
 
 /** Where an image is built, and what keeps its parts meanwhile. */
 export interface BuildPlace {
@@ -56,10 +56,17 @@ export async function buildImage(manifest: Manifest, manifestDigest: string, pla
   let there = 0;
   show(`layers ${there}/${work.length}`);
   await inParallel(PARALLEL_LAYERS, work, signal, async ({ layer, blob }, either) => {
-    await snapshots.prepare(layer, layerCompression(blob), either, async () => {
-      await fetch(blob, either);
-      progress?.phase(blob.digest, "unpacking");
-      return content.path(blob.digest);
+    await snapshots.prepare(layer, layerCompression(blob), either, async (unpack) => {
+      let unpacking: Promise<void> | undefined;
+      // That a layer can't be unpacked is not the fault of who brought it, and no reason to ask another.
+      const begin = async (path: string): Promise<void> => {
+        progress?.phase(blob.digest, "unpacking");
+        unpacking ??= unpack(path);
+        await Promise.allSettled([unpacking]);
+      };
+      await fetch(blob, either, begin);
+      if (unpacking === undefined) await begin(content.path(blob.digest));
+      await unpacking;
     });
     show(`layers ${++there}/${work.length}`);
     progress?.phase(blob.digest, "done");

@@ -30,7 +30,9 @@ export async function pullImage(
     );
     await keep(place, named);
     const { manifest, digest } = await ofThisMachine(registry, named, place);
-    const image = await buildImage(manifest, digest, place, (descriptor, signal) => fetchBlob(registry, descriptor, place, signal));
+    const image = await buildImage(manifest, digest, place, (descriptor, signal, checked) =>
+      fetchBlob(registry, descriptor, place, signal, checked),
+    );
     return { image, digest: named.digest };
   });
 }
@@ -64,14 +66,16 @@ async function fetchBlob(
   { digest, sizeBytes }: Descriptor,
   { content, progress }: BuildPlace,
   signal: AbortSignal,
+  checked?: (path: string) => Promise<void>,
 ): Promise<void> {
   try {
-    await registry.ask("pull", signal, (client) =>
-      content.ensure(digest, sizeBytes, async () => {
+    await registry.ask("pull", signal, (client) => {
+      const open = async (): Promise<AsyncIterable<Uint8Array>> => {
         const blob = await client.blob(digest, signal);
         return progress?.counted(digest, blob) ?? blob;
-      }),
-    );
+      };
+      return content.ensure(digest, sizeBytes, open, checked);
+    });
   } catch (failure) {
     throw wrap(failure, `fetch blob ${digest}`);
   }

@@ -10,7 +10,7 @@ import { KeyedLock } from "../../base/keyed-lock.ts";
 import type { Collection } from "../../store/collection.ts";
 import type { Store } from "../../store/store.ts";
 import type { BlobRecord } from "../records.ts";
-import { digestOf, readBoundedFile, writeHashed } from "./hashed-file.ts";
+import { digestOf, readBoundedFile, syncFile, writeHashed } from "./hashed-file.ts";
 
 export class ContentStore {
   readonly #folder: string;
@@ -46,11 +46,13 @@ export class ContentStore {
   /**
    * Brings a blob unless it is there; two who want the same one bring it once.
    *
+   * @param checked is given a path of the bytes as soon as they are known to be right, while they go to the disk; not called when
+   * the blob was there
    * @throws AgentError invalid-argument when size or digest is not as announced; nothing is kept then
    */
-  async ensure(digest: string, sizeBytes: number, open: () => Promise<AsyncIterable<Uint8Array>>): Promise<void> {
+  async ensure(digest: string, sizeBytes: number, open: () => Promise<AsyncIterable<Uint8Array>>, checked = ignored): Promise<void> {
     await this.#lock.run(digest, async () => {
-      if (!(await this.#has(digest))) await this.#write(digest, sizeBytes, await open());
+      if (!(await this.#has(digest))) await this.#write(digest, sizeBytes, await open(), checked);
     });
   }
 
@@ -114,17 +116,20 @@ export class ContentStore {
     return file !== undefined && BigInt(file.size) === record.sizeBytes;
   }
 
-  async #write(digest: string, sizeBytes: number, source: AsyncIterable<Uint8Array>): Promise<void> {
+  async #write(digest: string, sizeBytes: number, source: AsyncIterable<Uint8Array>, checked: Checked): Promise<void> {
     const temporary = join(this.#ingest(), randomBytes(8).toString("hex"));
-    await this.#inHand.during(temporary, () => this.#writeBy(temporary, digest, sizeBytes, source));
+    await this.#inHand.during(temporary, () => this.#writeBy(temporary, digest, sizeBytes, source, checked));
   }
 
-  async #writeBy(temporary: string, digest: string, sizeBytes: number, source: AsyncIterable<Uint8Array>): Promise<void> {
+  async #writeBy(temporary: string, digest: string, sizeBytes: number, source: AsyncIterable<Uint8Array>, checked: Checked): Promise<void> {
     try {
       const written = await writeHashed(temporary, sizeBytes, source);
       if (written.bytes !== sizeBytes)
         throw new AgentError("invalid-argument", `${written.bytes} bytes came, and ${sizeBytes} were announced`);
       if (written.digest !== digest) throw new AgentError("invalid-argument", `the digest of what came is ${written.digest}`);
+      // Both are waited for whatever the other does: nobody must read a file that is being taken away.
+      const ended = await Promise.allSettled([syncFile(temporary), checked(temporary)]);
+      for (const { reason } of ended.filter((each) => each.status === "rejected")) throw reason;
       await this.#store.commitNew(this.#records.put({ id: digest, sizeBytes: BigInt(sizeBytes) }));
       await rename(temporary, this.path(digest));
     } finally {
@@ -136,6 +141,10 @@ export class ContentStore {
     return join(this.#folder, "ingest");
   }
 }
+
+type Checked = (path: string) => Promise<void>;
+
+const ignored: Checked = async () => {};
 
 async function* only(bytes: Uint8Array): AsyncIterable<Uint8Array> {
   yield bytes;

@@ -3,8 +3,11 @@ import { createHash } from "node:crypto";
 import { type FileHandle, open, readFile, stat } from "node:fs/promises";
 import { AgentError, wrap } from "../../base/errors.ts";
 
+// Enough to spare the disk and us many small writes.
+const PART_BYTES = 1024 * 1024;
+
 /**
- * Writes a new file and syncs it.
+ * Writes a new file; that it outlives a crash is for `syncFile` to see to.
  *
  * @throws AgentError invalid-argument when more than `maxBytes` come, resource-exhausted when the disk is full; what the
  * source throws comes through as it is
@@ -17,18 +20,35 @@ export async function writeHashed(
   const hash = createHash("sha256");
   const file = await onDisk(path, () => open(path, "wx", 0o600));
   try {
-    let bytes = 0;
+    let [bytes, partBytes] = [0, 0];
+    let part: Uint8Array[] = [];
     for await (const chunk of source) {
       bytes += chunk.length;
       if (bytes > maxBytes) throw new AgentError("invalid-argument", `more than the ${maxBytes} bytes announced came`);
       hash.update(chunk);
-      await onDisk(path, () => writeAll(file, chunk));
+      part.push(chunk);
+      partBytes += chunk.length;
+      if (partBytes < PART_BYTES) continue;
+      await onDisk(path, () => writeAll(file, part));
+      [part, partBytes] = [[], 0];
     }
-    await onDisk(path, () => file.sync());
+    await onDisk(path, () => writeAll(file, part));
     return { bytes, digest: `sha256:${hash.digest("hex")}` };
   } finally {
     await file.close();
   }
+}
+
+/** @throws AgentError resource-exhausted when the disk is full */
+export async function syncFile(path: string): Promise<void> {
+  await onDisk(path, async () => {
+    const file = await open(path, "r");
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  });
 }
 
 export async function digestOf(source: AsyncIterable<Uint8Array>): Promise<string> {
@@ -44,8 +64,13 @@ export async function readBoundedFile(path: string, maxBytes: number): Promise<B
   return await readFile(path);
 }
 
-async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
-  for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done)).bytesWritten;
+async function writeAll(file: FileHandle, chunks: readonly Uint8Array[]): Promise<void> {
+  const bytes = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  const { bytesWritten } = bytes === 0 ? { bytesWritten: 0 } : await file.writev(chunks);
+  if (bytesWritten === bytes) return;
+  // Seldom is less written than was asked for.
+  const rest = Buffer.concat(chunks).subarray(bytesWritten);
+  for (let done = 0; done < rest.length; ) done += (await file.write(rest, done)).bytesWritten;
 }
 
 // So that a full disk is not taken for a registry that went away.

@@ -69,17 +69,23 @@ export class SnapshotStore {
   /**
    * Unpacks a layer unless that was done; who asks for the same one meanwhile waits for it, and does it himself when it failed.
    *
-   * @param blobPath brings the packed layer when it is needed
+   * @param bring brings the packed layer when it is needed, and has it unpacked
    */
-  async prepare(layer: LayerRef, compression: Compression, signal: AbortSignal, blobPath: () => Promise<string>): Promise<void> {
+  async prepare(
+    layer: LayerRef,
+    compression: Compression,
+    signal: AbortSignal,
+    bring: (unpack: (blobPath: string) => Promise<void>) => Promise<void>,
+  ): Promise<void> {
     await this.#lock.run(layer.chainId, async () => {
       throwIfAborted(signal);
       const before = this.#records.get(layer.chainId);
       if (before?.state === "committed") return;
       if (before !== undefined) await this.#erase(before);
-      const path = await blobPath();
-      throwIfAborted(signal);
-      await this.#unpack(layer, compression, path);
+      await bring(async (blobPath) => {
+        throwIfAborted(signal);
+        await this.#unpack(layer, compression, blobPath);
+      });
     });
   }
 

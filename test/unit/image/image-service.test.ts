@@ -329,6 +329,20 @@ test("what one mirror lacks or spoils, the next host has", async (t) => {
   t.is(registry.count("/manifests/"), 0);
 });
 
+test("a layer that can't be unpacked is asked of nobody else", async (t) => {
+  const { registry, helper, node, pull } = await start(t);
+  const mirror = await FakeRegistry.start(t);
+  const image = makeImage();
+  for (const each of [registry, mirror]) each.add("app", "1", image);
+  const folder = join(node.registryConfigDir, registry.address);
+  await mkdir(folder, { recursive: true });
+  await writeFile(join(folder, "hosts.toml"), `[host."http://${mirror.address}"]\n`);
+  helper.beforeUnpack = () => Promise.reject(new AgentError("invalid-argument", "no layer"));
+  t.like(await t.throwsAsync(pull("app:1")), { kind: "invalid-argument" });
+  t.is(registry.count("/blobs/"), 0);
+  t.deepEqual(await node.remains(), []);
+});
+
 test("a removed image leaves nothing, and removing it again succeeds", async (t) => {
   const { registry, node, pull } = await start(t);
   const image = makeImage({ layers: [{ a: "1" }, { b: "2" }] });

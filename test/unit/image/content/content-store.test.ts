@@ -1,10 +1,10 @@
-import { readdir, rm, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { ContentStore } from "../../../../src/image/content/content-store.ts";
 import { Store } from "../../../../src/store/store.ts";
 import { temporaryFolder } from "../../../lib/image-service.ts";
-import { blobOf } from "../../../lib/oci-image.ts";
+import { blobOf, sha256 } from "../../../lib/oci-image.ts";
 
 async function open(t: ExecutionContext, root?: string): Promise<{ root: string; store: Store; content: ContentStore }> {
   const folder = root ?? (await temporaryFolder(t));
@@ -47,6 +47,34 @@ for (const [what, sizeBytes, chunks] of [
     t.deepEqual([...content.blobs()], []);
   });
 }
+
+test("who waits for the bytes has them once they are right, before they count as kept, and a failure of his keeps nothing", async (t) => {
+  const { root, content } = await open(t);
+  const blob = blobOf("onetwo");
+  const seen: string[] = [];
+  const read = async (path: string): Promise<void> => {
+    seen.push(`${await readFile(path, "utf8")} ${[...content.blobs()].length}`);
+  };
+  const failing = async (path: string): Promise<never> => {
+    await read(path);
+    throw new Error("no use for it");
+  };
+  await t.throwsAsync(content.ensure(blob.digest, 6, source("onetwx"), read));
+  t.deepEqual(seen, []);
+  await t.throwsAsync(content.ensure(blob.digest, 6, source("onetwo"), failing), { message: "no use for it" });
+  t.deepEqual(await names(root), []);
+  await content.ensure(blob.digest, 6, source("onetwo"), read);
+  await content.ensure(blob.digest, 6, source("onetwo"), read);
+  t.deepEqual(seen, ["onetwo 0", "onetwo 0"]);
+});
+
+test("a blob of many parts is whole", async (t) => {
+  const { content } = await open(t);
+  const parts = Array.from({ length: 200 }, (_, number) => String(number % 10).repeat(20_000));
+  const blob = blobOf(parts.join(""));
+  await content.ensure(blob.digest, 4_000_000, source(...parts));
+  t.is(sha256(await content.read(blob.digest, 4_000_000)), blob.digest);
+});
 
 test("a source that fails halfway leaves nothing, and its failure comes through", async (t) => {
   const { root, content } = await open(t);

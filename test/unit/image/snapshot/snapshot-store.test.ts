@@ -48,7 +48,7 @@ class Place {
   }
 
   async prepare(of: LayerRef = layer): Promise<void> {
-    await this.snapshots.prepare(of, Compression.COMPRESSION_NONE, never, async () => join(this.root, "blob"));
+    await this.snapshots.prepare(of, Compression.COMPRESSION_NONE, never, (unpack) => unpack(join(this.root, "blob")));
   }
 
   async folders(): Promise<string[]> {
