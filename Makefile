@@ -78,6 +78,10 @@ test-unit: $(stamps)/generated ## run the unit tests alone
 test-integration: setup-test build ## run the tests with real kernel objects alone (root)
 	@node test/run.ts "integration tests"
 
+.PHONY: bench-pull
+bench-pull: setup-test build ## measure a cold pull against containerd's: make bench-pull IMAGE=oci:/path/to/layout:1 (root, containerd)
+	@unshare --mount --net --propagation private sh -c 'mount --make-rshared / && ip link set lo up && exec node test/bench/pull.ts $(IMAGE) $(ROUNDS)'
+
 .PHONY: check
 check: setup-run check-types check-lint check-exports check-clippy check-native-tests ## types, lint, format, unused exports, clippy, cargo tests
 

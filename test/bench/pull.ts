@@ -28,12 +28,6 @@ interface Runtime {
 
 const steps: (() => Promise<void> | void)[] = [];
 const t: Teardown = { teardown: (step) => steps.unshift(step) };
-try {
-  await main(process.argv[2], Number(process.argv[3] ?? 5));
-} finally {
-  for (const step of steps) await step();
-}
-
 async function main(source: string | undefined, rounds: number): Promise<void> {
   if (source === undefined) throw new Error("usage: pull.ts IMAGE [ROUNDS]");
   const registry = await DockerRegistry.start(t);
@@ -75,7 +69,7 @@ async function containerd(): Promise<Runtime> {
   const socket = join(folder, "containerd.sock");
   const config = [
     `version = 2\nroot = "${folder}/root"\nstate = "${folder}/state"`,
-    `disabled_plugins = ["io.containerd.internal.v1.opt"]\n[grpc]\naddress = "${socket}"\n[debug]\nlevel = "error"`,
+    `disabled_plugins = ["io.containerd.internal.v1.opt"]\n[grpc]\naddress = "${socket}"\n[debug]\nlevel = "fatal"`,
     `[plugins."io.containerd.grpc.v1.cri".containerd]\nsnapshotter = "overlayfs"`,
   ];
   await mkdir(folder, { recursive: true });
@@ -112,3 +106,9 @@ async function cpuMs(pid: number): Promise<number> {
 }
 
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+
+try {
+  await main(process.argv[2], Number(process.argv[3] ?? 5));
+} finally {
+  for (const step of steps) await step();
+}
