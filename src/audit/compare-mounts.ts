@@ -1,5 +1,6 @@
-// Roots of containers, in the shims' mount namespaces; in the node's own nothing of ours is mounted.
+// Roots of containers and the volumes beside them, in the shims' mount namespaces; in the node's own nothing of ours is mounted.
 import { join } from "node:path";
+import { volumePaths } from "../container/volumes.ts";
 import type { FoundMount } from "../generated/berth/native/helper.ts";
 import type { Difference } from "./difference.ts";
 import type { Found } from "./look.ts";
@@ -25,23 +26,29 @@ export function compareMounts({ sandboxes, containers }: Records, { mounts, proc
         : `in the mount namespace of shim ${mount.shimPid}, of no container on record`;
     return [{ class: "mount", object: mount.path, ...place, problem, mend: { step: "release-mount", ...mount } }];
   });
-  const roots = new Set(mounts.filter(({ shimPid }) => shimPid !== 0).map(({ path }) => path));
+  const there = new Set(mounts.filter(({ shimPid }) => shimPid !== 0).map(({ path }) => path));
   const visible = new Set(
     sandboxes.filter(({ id, state: is, shim }) => is === "ready" && owners.get(shim?.pid ?? 0) === id).map(({ id }) => id),
   );
   const lost = containers
     .filter(({ sandboxId, state: is }) => visible.has(sandboxId) && (is === "created" || is === "running"))
-    .filter(({ id, sandboxId }) => !roots.has(join(pods, sandboxId, "containers", id, "rootfs")))
-    .map(
-      ({ id, sandboxId }): Difference => ({
-        class: "mount",
-        object: join(pods, sandboxId, "containers", id, "rootfs"),
-        sandboxId,
-        containerId: id,
-        problem: "the container's root is not mounted",
-        mend: { step: "none", advice: "remove the container, and create it again" },
-      }),
-    );
+    .flatMap((container) => {
+      const { id, sandboxId } = container;
+      const stateDir = join(pods, sandboxId);
+      const places = [join(stateDir, "containers", id, "rootfs"), ...volumePaths(stateDir, container)];
+      return places
+        .filter((place) => !there.has(place))
+        .map(
+          (object): Difference => ({
+            class: "mount",
+            object,
+            sandboxId,
+            containerId: id,
+            problem: object.endsWith("/rootfs") ? "the container's root is not mounted" : "a volume of the container is not mounted",
+            mend: { step: "none", advice: "remove the container, and create it again" },
+          }),
+        );
+    });
   return [...stray, ...lost];
 }
 

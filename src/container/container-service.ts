@@ -19,6 +19,7 @@ import { ContainersOfSandbox } from "./sandbox-contents.ts";
 import { startContainer } from "./start-container.ts";
 import { stopContainer } from "./stop-container.ts";
 import { updateResources } from "./update-resources.ts";
+import { retainImages } from "./volumes.ts";
 
 export type ContainerOptions = Omit<ContainerContext, "records" | "lock" | "exits">;
 
@@ -43,7 +44,7 @@ export class ContainerService {
       lock: new KeyedLock(),
       exits: new ExitWaiters(),
     };
-    for (const container of this.#context.records.values()) options.images.retain(container.imageId);
+    for (const container of this.#context.records.values()) retainImages(container, options.images);
     options.sandboxes.holds(new ContainersOfSandbox(this.#context));
   }
 

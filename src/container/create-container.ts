@@ -15,6 +15,7 @@ import { buildSpec } from "./spec/build-spec.ts";
 import { localhostSeccomp } from "./spec/localhost-seccomp.ts";
 import { requestedUser } from "./spec/process.ts";
 import { nextContainerState } from "./state.ts";
+import { findVolumeImages, releaseImages, retainImages, shimVolumes } from "./volumes.ts";
 
 const NO_USER: ContainerUser = { uid: 0, gid: 0, additionalGids: [] };
 
@@ -37,11 +38,12 @@ async function create(
   context: ContainerContext,
   id: ContainerId,
   sandbox: SandboxRecord,
-  config: ContainerConfig,
+  asked: ContainerConfig,
   image: ImageRecord,
   show: ShowStage,
 ): Promise<ContainerId> {
   try {
+    const config = findVolumeImages(asked, context.images);
     show("mounts");
     const seccompFilter = await localhostSeccomp(config.security, context.node.capabilities);
     // Privileged means every device of the node, and those that were asked for where they were asked for.
@@ -56,7 +58,7 @@ async function create(
     await checkMounts(config);
     return await context.lock.run(id, () => make(context, planned, image, user, show));
   } catch (failure) {
-    throw wrap(failure, `create container ${config.name} in pod ${sandbox.id}`);
+    throw wrap(failure, `create container ${asked.name} in pod ${sandbox.id}`);
   }
 }
 
@@ -69,7 +71,7 @@ async function make(
 ): Promise<ContainerId> {
   const { clock, images, records, sandboxes, store } = context;
   const stages = new Stages(clock, `container ${planned.config.name}`, planned.id, show);
-  images.retain(image.id);
+  retainImages(planned, images);
   try {
     await stages.time("record", () => store.commitNew(records.put(planned)));
     const { layersDir, lowerDirs } = images.lowerDirs(image);
@@ -81,6 +83,7 @@ async function make(
         upperDir: join(planned.writableDir, "upper"),
         workDir: join(planned.writableDir, "work"),
         user,
+        volumes: shimVolumes(planned.config, images),
       }),
     );
     const created: ContainerRecord = {
@@ -103,7 +106,7 @@ export async function undoCreate(context: ContainerContext, planned: ContainerRe
     await context.sandboxes.findShim(planned.sandboxId)?.deleteContainer(planned.id);
     await context.helper.removeTree(planned.writableDir);
     await context.store.commit(context.records.delete(planned.id));
-    context.images.release(planned.imageId);
+    releaseImages(planned, context.images);
   } catch (failure) {
     context.log.error(
       { containerId: planned.id, err: messageOf(failure) },
@@ -153,6 +156,7 @@ async function checkMounts(config: ContainerConfig): Promise<void> {
     if (!mount.containerPath.startsWith("/") || /[\0]/.test(mount.containerPath)) {
       throw new AgentError("invalid-argument", `read mount ${JSON.stringify(mount.containerPath)}: container_path is not absolute`);
     }
+    if (mount.image !== undefined) continue;
     await stat(mount.hostPath).catch((cause: unknown) => {
       throw new AgentError("invalid-argument", `mount ${mount.hostPath} at ${mount.containerPath}: ${messageOf(cause)}`, { cause });
     });

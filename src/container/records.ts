@@ -10,13 +10,28 @@ export type Propagation = "private" | "host-to-container" | "bidirectional";
 
 export type MountOption = "noexec" | "nodev" | "nosuid";
 
+/** An image that is mounted as a volume. */
+export interface VolumeImage {
+  /** as the caller named it: a reference or an id */
+  readonly image: string;
+  readonly userSpecifiedImage: string;
+  /** a folder in it; "" is all of it */
+  readonly subPath: string;
+  /** of the image that it was when the container was created; undefined before */
+  readonly imageId?: string;
+}
+
 export interface Mount {
   readonly containerPath: string;
+  /** "" for an image */
   readonly hostPath: string;
   readonly readonly: boolean;
   readonly propagation: Propagation;
   /** of "noexec", "nodev" and "nosuid"; records of older versions have none */
   readonly options?: readonly MountOption[];
+  /** what is mounted below it can't be written either */
+  readonly recursiveReadOnly?: boolean;
+  readonly image?: VolumeImage | undefined;
 }
 
 /** Which system calls are allowed, as asked for; `path` is of a profile on the node, and absolute. */

@@ -4,6 +4,7 @@ import type { ContainerId } from "../base/ids.ts";
 import type { ContainerContext } from "./context.ts";
 import { nextContainerState } from "./state.ts";
 import { stopContainer } from "./stop-container.ts";
+import { releaseImages } from "./volumes.ts";
 
 export async function removeContainer(context: ContainerContext, id: ContainerId): Promise<void> {
   await stopContainer(context, id, 0);
@@ -18,7 +19,7 @@ export async function removeContainer(context: ContainerContext, id: ContainerId
       await context.helper.removeCgroup({ cgroupPath: container.cgroupPath, pruneParent: "" });
       await context.helper.removeTree(container.writableDir);
       await context.store.commit(context.records.delete(id));
-      context.images.release(container.imageId);
+      releaseImages(container, context.images);
     });
   });
 }

@@ -1,7 +1,7 @@
 // Images made in a test: a few bytes, of any shape.
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
-import { makeTar } from "./tar.ts";
+import { makeTar, type TarEntry } from "./tar.ts";
 
 export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
@@ -25,6 +25,8 @@ export interface TestImage {
 export interface ImageShape {
   /** One layer each, with a file of this name and content. */
   readonly layers?: readonly Readonly<Record<string, string>>[];
+  /** One layer each, in their place, with anything in it. */
+  readonly entries?: readonly (readonly TarEntry[])[];
   readonly config?: Readonly<Record<string, unknown>>;
   readonly architecture?: string;
   readonly diffIds?: readonly string[];
@@ -41,9 +43,10 @@ const ARCHITECTURE: Readonly<Record<string, string>> = { x64: "amd64" };
 export const ourArchitecture = ARCHITECTURE[process.arch] ?? process.arch;
 
 export function makeImage(shape: ImageShape = {}): TestImage {
-  const tars = (shape.layers ?? [{ "hello.txt": "hello\n" }]).map((files) =>
-    makeTar(Object.entries(files).map(([name, content]) => ({ name, content }))),
+  const files = (shape.layers ?? [{ "hello.txt": "hello\n" }]).map((layer) =>
+    Object.entries(layer).map(([name, content]) => ({ name, content })),
   );
+  const tars = (shape.entries ?? files).map(makeTar);
   const layers = tars.map((tar) => blobOf(gzipSync(tar)));
   const diffIds = shape.diffIds ?? tars.map(sha256);
   const config = jsonBlob({

@@ -279,13 +279,62 @@ export const REFUSALS: readonly Refusal[] = [
   mount("a mount option that is not known", INVALID, re(READ_CONTAINER, 'mount option "suid" is not one of noexec, nodev, nosuid'), {
     mount_options: ["suid"],
   }),
-  mount("an image as a volume", NOT_YET, re(READ_CONTAINER, "an image as a volume \\(mount /data\\) is not offered yet"), {
+  mount("an image and a path as one volume", INVALID, re(READ_CONTAINER, "mount /data: it has an image and a host_path"), {
+    readonly: true,
     image: { image: "a" },
   }),
-  mount("a recursive read-only mount", NOT_YET, re(READ_CONTAINER, "a recursive read-only mount \\(/data\\) is not offered yet"), {
-    readonly: true,
-    recursive_read_only: true,
+  mount("an image as a volume that can be written", INVALID, re(READ_CONTAINER, "mount /data: an image can only be mounted readonly"), {
+    host_path: "",
+    image: { image: "a" },
   }),
+  mount("an image as a volume that is passed on", INVALID, re(READ_CONTAINER, "mount /data: an image needs private propagation"), {
+    host_path: "",
+    readonly: true,
+    propagation: "PROPAGATION_BIDIRECTIONAL",
+    image: { image: "a" },
+  }),
+  mount(
+    "a sub path that leaves the image",
+    INVALID,
+    re(READ_CONTAINER, 'mount /data: image_sub_path "../x" is no relative path without "[.][.]"'),
+    {
+      host_path: "",
+      readonly: true,
+      image: { image: "a" },
+      image_sub_path: "../x",
+    },
+  ),
+  container(
+    "a sub path that the image does not have",
+    INVALID,
+    re(CREATE, '.*ImageVolumeMountFailed: find "none" in the image: it is not there'),
+    ({ image }) => ({ mounts: [{ container_path: "/data", readonly: true, image: { image }, image_sub_path: "none" }] }),
+  ),
+  mount("a sub path of no image", INVALID, re(READ_CONTAINER, "mount /data: image_sub_path needs an image"), { image_sub_path: "x" }),
+  mount(
+    "an image as a volume that is not on the node",
+    "NOT_FOUND",
+    re(CREATE, 'ImageVolumeMountFailed: mount /data: image "a" is not on this node'),
+    {
+      host_path: "",
+      readonly: true,
+      image: { image: "a" },
+    },
+  ),
+  mount(
+    "a recursive read-only mount that is not read-only",
+    INVALID,
+    re(READ_CONTAINER, "mount /data: recursive_read_only needs readonly"),
+    {
+      recursive_read_only: true,
+    },
+  ),
+  mount(
+    "a recursive read-only mount with propagation",
+    INVALID,
+    re(READ_CONTAINER, "mount /data: recursive_read_only needs private propagation"),
+    { readonly: true, recursive_read_only: true, propagation: "PROPAGATION_HOST_TO_CONTAINER" },
+  ),
   mount("an id-mapped mount", NOT_YET, re(READ_CONTAINER, "an id-mapped mount \\(/data\\) is not offered yet"), {
     uidMappings: [{ host_id: 100_000, container_id: 0, length: 1 }],
   }),

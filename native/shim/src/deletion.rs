@@ -7,6 +7,7 @@ use crate::{
     exit::Stuck,
     mounts,
     server::Server,
+    volumes,
 };
 use rustix::process::{Signal, pidfd_send_signal};
 use std::{fs, path::Path};
@@ -100,6 +101,7 @@ impl Server {
 
 pub fn remove_root(folder: &Path) -> Result<(), ShimError> {
     mounts::unmount_if_mounted(&folder.join("rootfs"))?;
+    volumes::unmount_all(folder)?;
     match fs::remove_dir_all(folder) {
         Err(failure) if failure.kind() != std::io::ErrorKind::NotFound => {
             Err(ShimError::io(format!("remove {}", folder.display()), failure))

@@ -9,7 +9,7 @@ use crate::{
     log_file::Log,
     mounts::{self, Layers},
     server::Server,
-    user,
+    user, volumes,
 };
 use std::{
     fs,
@@ -118,5 +118,8 @@ fn make_root(folder: &Path, request: &ShimCreateContainer) -> Result<wire::ShimC
         work: &request.work_dir,
     };
     mounts::mount_root(&root, &layers)?;
+    for volume in &request.volumes {
+        volumes::mount_volume(folder, &request.layers_dir, volume)?;
+    }
     user::look_up(&root, &request.user)
 }

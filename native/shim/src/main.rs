@@ -34,6 +34,7 @@ mod start;
 mod stdio;
 mod time;
 mod user;
+mod volumes;
 
 use std::process::ExitCode;
 

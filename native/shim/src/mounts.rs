@@ -91,29 +91,49 @@ pub struct Layers<'a> {
 }
 
 pub fn mount_root(root: &Path, layers: &Layers) -> Result<(), ShimError> {
-    let doing = || format!("mount root {}", root.display());
-    let refused = |why| ShimError::Argument { doing: doing(), why };
     let all = layers.lower.iter().map(String::as_str).chain([layers.upper, layers.work]);
-    if all.into_iter().any(|path| path.is_empty() || path.contains([':', ',', '\\', '\0'])) {
-        return Err(refused(
-            "a path of a layer is empty or has a character that stands for something else in mount options",
-        ));
-    }
+    check_layer_paths(root, all)?;
     if layers.lower.is_empty() {
-        return Err(refused("there is no layer"));
-    }
-    let options = format!("lowerdir={},upperdir={},workdir={}", layers.lower.join(":"), layers.upper, layers.work);
-    if options.len() > MAX_OPTION_BYTES {
-        return Err(refused("there are too many layers for the kernel's mount options"));
+        return Err(refused(root, "there is no layer"));
     }
     for folder in [layers.upper, layers.work] {
         fs::create_dir_all(folder).map_err(|source| ShimError::io(format!("make {folder}"), source))?;
     }
-    let options = CString::new(options).map_err(|_| refused("a path holds a NUL byte"))?;
+    let options = format!("lowerdir={},upperdir={},workdir={}", layers.lower.join(":"), layers.upper, layers.work);
+    mount_overlay(root, layers.folder, MountFlags::empty(), options)
+}
+
+/// Layers that nobody writes to, at an empty folder. That folder is the lowest of them, for the kernel wants two.
+pub fn mount_image(target: &Path, folder: &str, lower: &[String]) -> Result<(), ShimError> {
+    let empty = target.to_str().ok_or_else(|| refused(target, "its path is no text"))?;
+    check_layer_paths(target, lower.iter().map(String::as_str).chain([empty]))?;
+    let options = lower.iter().map(String::as_str).chain([empty]).collect::<Vec<_>>().join(":");
+    mount_overlay(target, folder, MountFlags::RDONLY, format!("lowerdir={options}"))
+}
+
+fn refused(target: &Path, why: &'static str) -> ShimError {
+    ShimError::Argument { doing: format!("mount layers at {}", target.display()), why }
+}
+
+fn check_layer_paths<'a>(target: &Path, mut all: impl Iterator<Item = &'a str>) -> Result<(), ShimError> {
+    if all.any(|path| path.is_empty() || path.contains([':', ',', '\\', '\0'])) {
+        return Err(refused(
+            target,
+            "a path of a layer is empty or has a character that stands for something else in mount options",
+        ));
+    }
+    Ok(())
+}
+
+fn mount_overlay(target: &Path, folder: &str, flags: MountFlags, options: String) -> Result<(), ShimError> {
+    if options.len() > MAX_OPTION_BYTES {
+        return Err(refused(target, "there are too many layers for the kernel's mount options"));
+    }
+    let options = CString::new(options).map_err(|_| refused(target, "a path holds a NUL byte"))?;
     // Relative names keep the options short; the shim has one thread, so the folder is its own for the moment.
-    chdir(layers.folder).map_err(|errno| ShimError::io(format!("enter {}", layers.folder), errno))?;
-    let mounted = mount("overlay", root, "overlay", MountFlags::empty(), options.as_c_str())
-        .map_err(|errno| ShimError::io(doing(), errno));
+    chdir(folder).map_err(|errno| ShimError::io(format!("enter {folder}"), errno))?;
+    let mounted = mount("overlay", target, "overlay", flags, options.as_c_str())
+        .map_err(|errno| ShimError::io(format!("mount layers at {}", target.display()), errno));
     chdir("/").map_err(|errno| ShimError::io("enter /", errno))?;
     mounted
 }

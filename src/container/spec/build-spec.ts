@@ -35,7 +35,7 @@ export function buildSpec(
       oomScoreAdj: oomScoreAdj(config.resources.oomScoreAdj, node, warnings),
     },
     root: { path: "rootfs", readonly: config.security.readonlyRootfs },
-    mounts: containerMounts(config, sandbox),
+    mounts: containerMounts(container, sandbox),
     linux: {
       namespaces: namespaces(sandbox, node, pid),
       cgroupsPath: container.cgroupPath,

@@ -2,7 +2,8 @@
 import { posix } from "node:path";
 import { ETC_FILES, etcFilePath } from "../../sandbox/etc-files.ts";
 import type { SandboxRecord } from "../../sandbox/records.ts";
-import type { ContainerConfig, Mount, Propagation } from "../records.ts";
+import type { ContainerConfig, ContainerRecord, Mount, Propagation } from "../records.ts";
+import { mountSource } from "../volumes.ts";
 import type { OciMount } from "./oci.ts";
 
 const PROPAGATION: Readonly<Record<Propagation, string>> = {
@@ -19,11 +20,14 @@ const mount = (destination: string, type: string, source: string, ...options: st
 });
 
 /** The kernel's own file systems first, then the pod's files, then the caller's; a caller's mount replaces ours at its place. */
-export function containerMounts(config: ContainerConfig, sandbox: SandboxRecord): OciMount[] {
+export function containerMounts(container: Pick<ContainerRecord, "id" | "config">, sandbox: SandboxRecord): OciMount[] {
+  const { config } = container;
   const taken = new Set(config.mounts.map((each) => normalized(each.containerPath)));
   const own = [...kernelMounts(config, sandbox), ...podFiles(config, sandbox)].filter((each) => !taken.has(each.destination));
   // What is above comes first, or it would hide what is below; the sort keeps the order of those at one depth.
-  return [...own, ...config.mounts.map(volume)].sort((a, b) => depth(a.destination) - depth(b.destination));
+  return [...own, ...config.mounts.map((each, index) => volume(each, mountSource(sandbox.stateDir, container, index)))].sort(
+    (a, b) => depth(a.destination) - depth(b.destination),
+  );
 }
 
 const normalized = (path: string): string => posix.normalize(path).replace(/(.)\/$/, "$1");
@@ -52,11 +56,11 @@ function podFiles(config: ContainerConfig, sandbox: SandboxRecord): OciMount[] {
   return ETC_FILES.map((file) => mount(`/etc/${file}`, "bind", etcFilePath(sandbox, file), "rbind", "rprivate", access));
 }
 
-function volume(each: Mount): OciMount {
+function volume(each: Mount, source: string): OciMount {
   return mount(
     each.containerPath,
     "bind",
-    each.hostPath,
+    source,
     "rbind",
     PROPAGATION[each.propagation],
     each.readonly ? "ro" : "rw",

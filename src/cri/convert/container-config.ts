@@ -1,26 +1,16 @@
 // ContainerConfig → domain, checked: what is refused is refused here, before anything is made.
-import { posix } from "node:path";
 import { AgentError } from "../../base/errors.ts";
-import type {
-  ContainerConfig,
-  ContainerPidMode,
-  ContainerSecurity,
-  Mount,
-  MountOption,
-  Propagation,
-  SeccompChoice,
-} from "../../container/records.ts";
+import type { ContainerConfig, ContainerPidMode, ContainerSecurity, SeccompChoice } from "../../container/records.ts";
 import {
   type ContainerConfig as ContainerConfigProto,
   type LinuxContainerSecurityContext,
-  MountPropagation,
-  type Mount as MountProto,
   NamespaceMode,
   type NamespaceOption,
   type SecurityProfile,
   SecurityProfile_ProfileType,
   SupplementalGroupsPolicy,
 } from "../../generated/cri/runtime/v1/api.ts";
+import { toMounts } from "./mounts.ts";
 import { notAppliedToContainer, refuseUserNamespace } from "./not-applied.ts";
 import { toResources } from "./resources.ts";
 import { toSignalName } from "./stop-signal.ts";
@@ -57,46 +47,6 @@ export function toContainerConfig(proto: ContainerConfigProto | undefined): Cont
     security: toSecurity(proto.linux?.securityContext),
     notApplied: notAppliedToContainer(proto),
   };
-}
-
-const PROPAGATION: ReadonlyMap<number, Propagation> = new Map([
-  [MountPropagation.PROPAGATION_PRIVATE, "private"],
-  [MountPropagation.PROPAGATION_HOST_TO_CONTAINER, "host-to-container"],
-  [MountPropagation.PROPAGATION_BIDIRECTIONAL, "bidirectional"],
-]);
-
-/** Of two at one path one would hide the other, and nothing would say which. */
-function toMounts(protos: readonly MountProto[]): Mount[] {
-  const mounts = protos.map(toMount);
-  const paths = mounts.map(({ containerPath }) => posix.resolve("/", containerPath));
-  const twin = paths.find((path, index) => paths.indexOf(path) !== index);
-  if (twin !== undefined) throw invalid(`mount ${twin}: two mounts are at this path`);
-  return mounts;
-}
-
-function toMount(proto: MountProto): Mount {
-  const propagation = PROPAGATION.get(proto.propagation);
-  if (propagation === undefined) throw invalid(`mount ${proto.containerPath}: propagation ${proto.propagation} is not known`);
-  if (proto.image !== undefined && proto.image.image !== "") throw notYet(`an image as a volume (mount ${proto.containerPath})`);
-  if (proto.recursiveReadOnly) throw notYet(`a recursive read-only mount (${proto.containerPath})`);
-  if (proto.uidMappings.length > 0 || proto.gidMappings.length > 0) throw notYet(`an id-mapped mount (${proto.containerPath})`);
-  if (!proto.hostPath.startsWith("/"))
-    throw invalid(`mount ${proto.containerPath}: host_path ${JSON.stringify(proto.hostPath)} is not absolute`);
-  return {
-    containerPath: proto.containerPath,
-    hostPath: proto.hostPath,
-    readonly: proto.readonly,
-    propagation,
-    options: proto.mountOptions.map(toMountOption),
-  };
-}
-
-const MOUNT_OPTIONS: readonly MountOption[] = ["noexec", "nodev", "nosuid"];
-
-function toMountOption(text: string): MountOption {
-  const option = MOUNT_OPTIONS.find((each) => each === text);
-  if (option === undefined) throw invalid(`mount option ${JSON.stringify(text)} is not one of ${MOUNT_OPTIONS.join(", ")}`);
-  return option;
 }
 
 function toSecurity(proto: LinuxContainerSecurityContext | undefined): ContainerSecurity {

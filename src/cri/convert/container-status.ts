@@ -1,16 +1,10 @@
 // Container records → runtime.v1.
 import { join } from "node:path";
-import type { ContainerRecord, Mount, Propagation } from "../../container/records.ts";
-import {
-  type Container,
-  type ContainerAttributes,
-  type ContainerStatus,
-  ContainerState,
-  type ImageSpec,
-  MountPropagation,
-  type Mount as MountProto,
-} from "../../generated/cri/runtime/v1/api.ts";
+import type { ContainerRecord } from "../../container/records.ts";
+import { type Container, type ContainerAttributes, type ContainerStatus, ContainerState } from "../../generated/cri/runtime/v1/api.ts";
 import type { ImageRecord } from "../../image/image-service.ts";
+import { imageSpec } from "./image-spec.ts";
+import { toMountStatus } from "./mounts.ts";
 import { fromResources } from "./resources.ts";
 import { fromSignalName } from "./stop-signal.ts";
 
@@ -23,21 +17,7 @@ const STATE = {
   removed: ContainerState.CONTAINER_UNKNOWN,
 } as const;
 
-const PROPAGATION: Readonly<Record<Propagation, MountPropagation>> = {
-  private: MountPropagation.PROPAGATION_PRIVATE,
-  "host-to-container": MountPropagation.PROPAGATION_HOST_TO_CONTAINER,
-  bidirectional: MountPropagation.PROPAGATION_BIDIRECTIONAL,
-};
-
 export const toContainerState = (container: ContainerRecord): ContainerState => STATE[container.state];
-
-export const imageSpec = (image: string, userSpecifiedImage = ""): ImageSpec => ({
-  image,
-  annotations: {},
-  userSpecifiedImage,
-  runtimeHandler: "",
-  imageRef: "",
-});
 
 export function toAttributes(container: ContainerRecord): ContainerAttributes {
   const { name, attempt, labels, annotations } = container.config;
@@ -82,21 +62,5 @@ export function toContainerStatus(container: ContainerRecord, image: ImageRecord
       },
     },
     stopSignal: fromSignalName(config.stopSignal || image?.config.stopSignal || "SIGTERM"),
-  };
-}
-
-function toMountStatus(mount: Mount): MountProto {
-  return {
-    containerPath: mount.containerPath,
-    hostPath: mount.hostPath,
-    readonly: mount.readonly,
-    propagation: PROPAGATION[mount.propagation],
-    selinuxRelabel: false,
-    uidMappings: [],
-    gidMappings: [],
-    recursiveReadOnly: false,
-    image: undefined,
-    imageSubPath: "",
-    mountOptions: [...(mount.options ?? [])],
   };
 }

@@ -1,7 +1,7 @@
 // Image records → runtime.v1.
 import type { Image } from "../../generated/cri/runtime/v1/api.ts";
 import type { ImageRecord } from "../../image/image-service.ts";
-import { imageSpec } from "./container-status.ts";
+import { imageSpec } from "./image-spec.ts";
 
 export function toImage(image: ImageRecord): Image {
   // "1000:50" and "name:group" name a group too; the CRI wants the user alone, as a number or as a name.

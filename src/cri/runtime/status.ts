@@ -21,9 +21,10 @@ export const status: Handler<StatusRequest, StatusResponse> = async (engine, req
     ],
   },
   info: request.verbose ? { config: JSON.stringify(engine.describe()) } : {},
+  // By the shim, so whatever the OCI runtime can.
   runtimeHandlers: [...engine.handlers].map((name) => ({
     name,
-    features: { recursiveReadOnlyMounts: false, userNamespaces: false },
+    features: { recursiveReadOnlyMounts: true, userNamespaces: false },
   })),
   features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: false, mountOptions: false },
 });
