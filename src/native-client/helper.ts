@@ -78,7 +78,8 @@ export class HelperClient implements Helper {
   readonly #onLost: () => void;
   #closed = false;
   #callsInFlight = 0;
-  #connection: Promise<Connection<Call, HelperResponse>> | undefined;
+  #connection: Connection<Call, HelperResponse> | undefined;
+  #opening: Promise<Connection<Call, HelperResponse>> | undefined;
 
   /** @param onLost called when a connection ends that nobody here has closed: the helper has ended */
   constructor(socketPath: string, onLost: () => void = () => {}) {
@@ -111,8 +112,7 @@ export class HelperClient implements Helper {
 
   close(): void {
     this.#closed = true;
-    void this.#connection?.then((connection) => connection.close()).catch(() => {});
-    this.#connection = undefined;
+    this.#connection?.close();
   }
 
   async #done(call: Call, timeoutMs = CALL_TIMEOUT_MS): Promise<void> {
@@ -135,14 +135,21 @@ export class HelperClient implements Helper {
     }
   }
 
+  /** Calls that find no connection share the next one. */
   async #connect(): Promise<Connection<Call, HelperResponse>> {
-    const current = await this.#connection?.catch(() => undefined);
-    if (current?.isOpen === true) return current;
-    const opening = Connection.open(this.#path, codec);
-    this.#connection = opening;
-    const connection = await opening;
+    if (this.#connection?.isOpen === true) return this.#connection;
+    this.#opening ??= this.#open().finally(() => {
+      this.#opening = undefined;
+    });
+    return await this.#opening;
+  }
+
+  async #open(): Promise<Connection<Call, HelperResponse>> {
+    const connection = await Connection.open(this.#path, codec);
+    if (this.#closed) connection.close();
+    this.#connection = connection;
     void connection.closed.then(() => {
-      if (this.#connection === opening) this.#onLost();
+      if (!this.#closed) this.#onLost();
     });
     return connection;
   }

@@ -1,12 +1,14 @@
 // berthd may be killed at any moment: no container notices, no line of a log is lost, no exit code is forgotten.
 import { readFile, stat } from "node:fs/promises";
 import test from "ava";
+import { berthOf } from "../lib/berth.ts";
 import { isRunning } from "../lib/kernel.ts";
 import { TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
 import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t));
+const { berth } = berthOf(node);
 
 test("after kill -9 the pod is known, its containers run on, and their logs are whole", async (t) => {
   const pod = await Pod.run(node());
@@ -100,6 +102,23 @@ test("a helper that was taken over is started again when it ends", async (t) => 
   const other = await node().eventually("a pod can be started again", async () => Pod.run(node()).catch(() => undefined));
   t.not(await node().helperPid(), helper);
   for (const each of [pod, other]) await each.remove();
+});
+
+test("a helper that was taken over is started again, also when it ends in the middle of a call", async (t) => {
+  await node().crash();
+  await node().boot();
+  const helper = await node().helperPid();
+  // The call has come and is not read: its caller meets the reset, and undoes with calls of its own, before the connection is closed.
+  process.kill(helper, "SIGSTOP");
+  const unread = t.throwsAsync(Pod.run(node(), { metadata: { name: "unread", namespace: "test", uid: "unread", attempt: 0 } }));
+  await node().eventually("the call waits for the helper", async () =>
+    (await berth("why", "unread")).stdout.includes("waits for the helper") ? true : undefined,
+  );
+  process.kill(helper, "SIGKILL");
+  await unread;
+  const pod = await node().eventually("a pod can be started again", async () => Pod.run(node()).catch(() => undefined));
+  t.not(await node().helperPid(), helper);
+  await pod.remove();
 });
 
 test("a command that goes on does not hold up the end of berthd for long", async (t) => {
