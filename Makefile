@@ -82,6 +82,10 @@ test-integration: setup-test build ## run the tests with real kernel objects alo
 bench-pull: setup-test build ## measure a cold pull against containerd's: make bench-pull IMAGE=oci:/path/to/layout:1 (root, containerd)
 	@unshare --mount --net --propagation private sh -c 'mount --make-rshared / && ip link set lo up && exec node test/bench/pull.ts $(IMAGE) $(ROUNDS)'
 
+.PHONY: campaign
+campaign: setup-test build ## kill processes at random while pods come and go: SEED=1 SEEDS=1 CALLS=2000 KILLS=200 (root)
+	@node test/run.ts "crash campaign"
+
 .PHONY: check
 check: setup-run check-types check-lint check-exports check-clippy check-native-tests ## types, lint, format, unused exports, clippy, cargo tests
 

@@ -13,6 +13,8 @@ interface Step {
   readonly command: readonly string[];
   /** Of what the command printed; without it the step counts as one test. */
   readonly count?: (output: string) => Counts;
+  /** runs only when it is named */
+  readonly onDemand?: boolean;
 }
 
 const RESULTS = "build/results";
@@ -44,6 +46,7 @@ const STEPS: readonly Step[] = [
   { name: "native tests", command: ["make", "--no-print-directory", "check-native-tests"], count: ofCargo },
   { name: "unit tests", command: ["ava"], count: ofAva },
   { name: "integration tests", command: [...IN_NAMESPACES, "ava", "--config", "ava.integration.config.js"], count: ofAva },
+  { name: "crash campaign", command: [...IN_NAMESPACES, "node", "test/crash/campaign.ts"], onDemand: true },
 ];
 
 async function run({ name, command, count }: Step): Promise<Counts> {
@@ -100,7 +103,7 @@ mkdirSync(RESULTS, { recursive: true });
 const wanted = process.argv.slice(2);
 const before = kernelObjects();
 let [passed, failed] = [0, 0];
-for (const step of STEPS.filter(({ name }) => wanted.length === 0 || wanted.includes(name))) {
+for (const step of STEPS.filter(({ name, onDemand }) => (wanted.length === 0 ? onDemand !== true : wanted.includes(name)))) {
   const counts = await run(step);
   passed += counts.passed;
   failed += counts.failed;

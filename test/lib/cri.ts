@@ -39,7 +39,12 @@ export class Cri {
 
   constructor(socketPath: string) {
     const { RuntimeService, ImageService } = (loadPackageDefinition(criDefinition) as unknown as Services).runtime.v1;
-    const options = { "grpc.max_receive_message_length": LOCAL_MAX_BYTES };
+    const options = {
+      "grpc.max_receive_message_length": LOCAL_MAX_BYTES,
+      // berthd is back in a moment, where a test takes it away.
+      "grpc.initial_reconnect_backoff_ms": 50,
+      "grpc.max_reconnect_backoff_ms": 100,
+    };
     this.#clients = [RuntimeService, ImageService].map(
       (Service) => new Service(`unix:${socketPath}`, credentials.createInsecure(), options),
     );

@@ -1,0 +1,114 @@
+// Kills processes of Berth at moments that the seed names: a while after the n-th call of the run has begun.
+import { readFileSync } from "node:fs";
+import type { PodModel } from "./model.ts";
+import type { Random } from "./random.ts";
+import { pause, type World } from "./world.ts";
+
+const WEIGHTS = { berthd: 30, helper: 20, shim: 18, "berthd and helper": 10, "all three": 8, SIGTERM: 8, "berthd twice": 6 } as const;
+type Kill = keyof typeof WEIGHTS;
+
+const LONGEST_DELAY_MS = 60;
+const LONGEST_AWAY_MS = 500;
+// Recovery takes so long.
+const LONGEST_START_MS = 400;
+
+interface Planned {
+  readonly kill: Kill;
+  readonly delayMs: number;
+  readonly awayMs: number;
+  readonly startMs: number;
+}
+
+export class Killer {
+  readonly #world: World;
+  readonly #random: Random;
+  readonly #plan = new Map<number, Planned>();
+  /** one after the other, so that berthd is there to be killed */
+  #last: Promise<void> = Promise.resolve();
+
+  /** @param calls how long the run is @param kills how many there are in it */
+  constructor(world: World, random: Random, calls: number, kills: number) {
+    this.#world = world;
+    this.#random = random;
+    for (let left = kills; left > 0; left--) {
+      const startMs = random.below(LONGEST_START_MS);
+      const awayMs = random.chance(50) ? 0 : random.below(LONGEST_AWAY_MS);
+      this.#plan.set(random.between(1, calls), {
+        kill: random.weighted(WEIGHTS),
+        delayMs: random.below(LONGEST_DELAY_MS),
+        awayMs,
+        startMs,
+      });
+    }
+    world.watchCalls((call) => this.#called(call));
+  }
+
+  /** When all kills that were planned until now are over. */
+  async idle(): Promise<void> {
+    await this.#last;
+  }
+
+  #called(call: number): void {
+    const planned = this.#plan.get(call);
+    if (planned === undefined || this.#world.aborted) return;
+    const due = pause(planned.delayMs);
+    this.#last = this.#last.then(async () => {
+      await due;
+      if (this.#world.aborted) return;
+      await this.#world.disturb(() => this.#do(planned));
+      this.#world.journal.count(`kill of ${planned.kill}`);
+    });
+    this.#last.catch((failure: unknown) => {
+      this.#world.failure ??= failure;
+    });
+  }
+
+  async #do({ kill, awayMs, startMs }: Planned): Promise<void> {
+    const { node, journal } = this.#world;
+    const victim = kill === "shim" || kill === "all three" ? this.#victim() : undefined;
+    const helper = /helper|three/.test(kill) ? await node.helperPid() : 0;
+    journal.step("node", `kill: ${kill}${victim === undefined ? "" : ` (${victim.name})`}, away for ${awayMs} ms`);
+    if (/berthd|three/.test(kill)) process.kill(node.pid, "SIGKILL");
+    if (helper !== 0) end(helper);
+    if (victim !== undefined) {
+      victim.shimKilledAtMs = performance.now();
+      end(victim.shimPid);
+    }
+    if (kill === "shim" || kill === "helper") return;
+    journal.keep(node.log);
+    await (kill === "SIGTERM" ? node.shutdown() : node.crash());
+    await pause(awayMs);
+    if (kill === "berthd twice") {
+      const first = node.boot();
+      await pause(startMs);
+      journal.step("node", `kill: berthd again, ${startMs} ms after its start`);
+      await node.crash();
+      await Promise.all([first, node.boot()]);
+    } else await node.boot();
+    journal.step("node", "berthd serves again");
+  }
+
+  #victim(): PodModel | undefined {
+    const all = [...this.#world.pods].filter(
+      ({ shimPid, shimKilledAtMs, removed }) => shimKilledAtMs === undefined && removed === "no" && isShim(shimPid),
+    );
+    return all.length === 0 ? undefined : this.#random.pick(all);
+  }
+}
+
+/** A pid may be another's by now. */
+function isShim(pid: number): boolean {
+  try {
+    return pid > 0 && readFileSync(`/proc/${pid}/comm`, "utf8").startsWith("berth-shim");
+  } catch {
+    return false;
+  }
+}
+
+function end(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself.
+  }
+}

@@ -1,0 +1,30 @@
+// What a run must leave as it was: kernel objects of the node, and files below root and state.
+import { readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { kernelObjectsOf } from "../lib/kernel.ts";
+import type { TestNode } from "../lib/node.ts";
+
+/** Lines to be compared; a process is named without its number, for berthd and helper are others after a kill. */
+export async function remains(node: TestNode): Promise<string[]> {
+  const objects = kernelObjectsOf(node.folder, await node.instanceId()).map((line) => line.replace(/^process \d+/, "process"));
+  return [...objects, ...[node.root, node.state].flatMap((folder) => filesBelow(folder, node.folder))].sort();
+}
+
+function filesBelow(folder: string, from: string): string[] {
+  return readdirSync(folder, { withFileTypes: true, recursive: true }).map(
+    (entry) => `file ${relative(from, join(entry.parentPath, entry.name))}`,
+  );
+}
+
+/** Lines of which the one has more than the other. */
+export function difference(before: readonly string[], after: readonly string[]): string[] {
+  const less = (all: readonly string[], taken: readonly string[]): string[] => {
+    const rest = [...all];
+    for (const line of taken) {
+      const at = rest.indexOf(line);
+      if (at >= 0) rest.splice(at, 1);
+    }
+    return rest;
+  };
+  return [...less(after, before).map((line) => `new: ${line}`), ...less(before, after).map((line) => `gone: ${line}`)];
+}
