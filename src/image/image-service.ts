@@ -17,7 +17,7 @@ import { ImageParts } from "./image-parts.ts";
 import { keysOf } from "./image-table.ts";
 import { Leases } from "./leases.ts";
 import { archivesFolder, loadArchive } from "./load-archive.ts";
-import { mountpointOf } from "./mountpoint.ts";
+import { type Mount, mountOf } from "./mountpoint.ts";
 import { freedByRemoving, type ImageUsage } from "./plan-image-gc.ts";
 import { pullImage } from "./pull-image.ts";
 import { PullProgress } from "./pull-progress.ts";
@@ -58,19 +58,19 @@ export class ImageService {
   readonly #catalog: ImageCatalog;
   readonly #content: ContentStore;
   readonly #snapshots: SnapshotStore;
-  readonly #mountpoint: string;
+  readonly #mount: Mount;
   readonly #pulling = new AbortableCalls<ImageRecord>();
   readonly #leases = new Leases();
   /** by the key of the pull */
   readonly #progress = new Map<string, PullProgress>();
   #onBrought = (): void => {};
 
-  private constructor(options: ImageOptions, content: ContentStore, snapshots: SnapshotStore, mountpoint: string) {
+  private constructor(options: ImageOptions, content: ContentStore, snapshots: SnapshotStore, mount: Mount) {
     this.#options = options;
     this.#catalog = new ImageCatalog(options.store, options.clock);
     this.#content = content;
     this.#snapshots = snapshots;
-    this.#mountpoint = mountpoint;
+    this.#mount = mount;
     this.parts = new ImageParts(content, snapshots, () => this.#dropBroken());
   }
 
@@ -81,7 +81,7 @@ export class ImageService {
     await helper
       .removeTree(archivesFolder(root))
       .catch((failure: unknown) => log.warn({ err: messageOf(failure) }, "the remains of an archive could not be cleared away"));
-    const service = new ImageService(options, content, snapshots, await mountpointOf(root));
+    const service = new ImageService(options, content, snapshots, await mountOf(root));
     await service.#dropBroken();
     return service;
   }
@@ -278,7 +278,11 @@ export class ImageService {
 
   /** Of the file system with images and writable layers. */
   get mountpoint(): string {
-    return this.#mountpoint;
+    return this.#mount.mountpoint;
+  }
+
+  get device(): string {
+    return this.#mount.device;
   }
 
   /** From the records, not from a walk. */
@@ -292,7 +296,7 @@ export class ImageService {
       usedBytes += sizeBytes;
       inodesUsed += 1n;
     }
-    return { mountpoint: this.#mountpoint, usedBytes, inodesUsed, timestampNanos: this.#options.clock.nowNanos() };
+    return { mountpoint: this.mountpoint, usedBytes, inodesUsed, timestampNanos: this.#options.clock.nowNanos() };
   }
 
   /** For the start, when all containers have said what they use: clears away what a crash left. Failures are in the log. */

@@ -1,17 +1,26 @@
 // The mount that a folder is on, as the kubelet looks for it.
 import { readFile, realpath } from "node:fs/promises";
 
-export async function mountpointOf(folder: string): Promise<string> {
-  return findMountpoint(await readFile("/proc/self/mountinfo", "utf8"), await realpath(folder));
+export interface Mount {
+  readonly mountpoint: string;
+  /** "/dev/sda1", or the word that a file system without one has */
+  readonly device: string;
+}
+
+export async function mountOf(folder: string): Promise<Mount> {
+  return findMount(await readFile("/proc/self/mountinfo", "utf8"), await realpath(folder));
 }
 
 /** @param mountinfo as proc(5) has it, where blanks in names are written as octal numbers */
-export function findMountpoint(mountinfo: string, folder: string): string {
-  const places = mountinfo
-    .split("\n")
-    .map((line) =>
-      (line.split(" ")[4] ?? "").replace(/\\([0-7]{3})/g, (_all, octal: string) => String.fromCharCode(Number.parseInt(octal, 8))),
-    );
-  const above = places.filter((place) => place === folder || (place !== "" && folder.startsWith(place === "/" ? "/" : `${place}/`)));
-  return above.sort((a, b) => b.length - a.length)[0] ?? "/";
+export function findMount(mountinfo: string, folder: string): Mount {
+  const mounts = mountinfo.split("\n").map((line) => {
+    const [place = "", source = ""] = line.split(" - ");
+    return { mountpoint: plain(place.split(" ")[4]), device: plain(source.split(" ")[1]) };
+  });
+  const above = mounts.filter(
+    ({ mountpoint: place }) => place === folder || (place !== "" && folder.startsWith(place === "/" ? "/" : `${place}/`)),
+  );
+  return above.sort((a, b) => b.mountpoint.length - a.mountpoint.length)[0] ?? { mountpoint: "/", device: "" };
 }
+
+const plain = (text = ""): string => text.replace(/\\([0-7]{3})/g, (_all, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));

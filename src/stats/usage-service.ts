@@ -19,8 +19,8 @@ export interface MeasuredUsage extends Usage {
 
 const NO_CPU: CpuUsage = { usageNanos: 0n, pressure: undefined };
 
-/** common: what the CRI has fields for; all: throttling, kills, the limit of pids and disk too, at twice the cost. */
-export type Figures = "common" | "all";
+/** common: what the CRI has fields for; all: throttling, kills, the limit of pids and disk too, at twice the cost; details: metrics. */
+export type Figures = "common" | "all" | "details";
 
 export class UsageService {
   readonly #helper: Helper;
@@ -44,9 +44,10 @@ export class UsageService {
     figures: Figures,
   ): Promise<ReadonlyMap<string, MeasuredUsage>> {
     const pods = sandboxes.map((sandbox) => ({
+      ...NO_TARGET,
       key: sandbox.id,
       cgroupPath: sandbox.cgroupPath,
-      hostInterface: this.#network.endpoint(sandbox.id)?.hostInterface ?? "",
+      ...(figures === "details" ? ownNetwork(sandbox) : { hostInterface: this.#network.endpoint(sandbox.id)?.hostInterface ?? "" }),
     }));
     return await this.#read([...pods, ...containers.map(containerTarget)], containers, figures);
   }
@@ -54,7 +55,7 @@ export class UsageService {
   /** Of containers that run or not; without those that were not measured yet. */
   async writableLayers(containers: readonly ContainerRecord[]): Promise<readonly LayerUsage[]> {
     if (containers.length === 0) return [];
-    return (await this.#helper.getUsage({ targets: [], layers: containers.map(layerTarget), allFigures: false })).layers;
+    return (await this.#helper.getUsage({ targets: [], layers: containers.map(layerTarget), allFigures: false, details: false })).layers;
   }
 
   async #read(
@@ -63,10 +64,11 @@ export class UsageService {
     figures: Figures,
   ): Promise<ReadonlyMap<string, MeasuredUsage>> {
     if (targets.length === 0) return new Map();
-    const request = { targets, layers: containers.map(layerTarget), allFigures: figures === "all" };
-    const { usages, layers } = await this.#helper.getUsage(request);
-    const byKey = new Map(layers.map((layer) => [layer.key, layer]));
-    return new Map(usages.map((usage) => [usage.key, this.#measured(usage, byKey.get(usage.key))]));
+    const layers = containers.map(layerTarget);
+    const request = { targets, layers, allFigures: figures === "all", details: figures === "details" };
+    const answer = await this.#helper.getUsage(request);
+    const byKey = new Map(answer.layers.map((layer) => [layer.key, layer]));
+    return new Map(answer.usages.map((usage) => [usage.key, this.#measured(usage, byKey.get(usage.key))]));
   }
 
   #measured(usage: Usage, writableLayer: LayerUsage | undefined): MeasuredUsage {
@@ -75,11 +77,20 @@ export class UsageService {
   }
 }
 
+const NO_TARGET: UsageTarget = { key: "", cgroupPath: "", hostInterface: "", networkPid: 0, networkStartTicks: 0n, firstPid: 0 };
+
 const containerTarget = (container: ContainerRecord): UsageTarget => ({
+  ...NO_TARGET,
   key: container.id,
   cgroupPath: container.cgroupPath,
-  hostInterface: "",
+  firstPid: container.pid,
 });
+
+/** The shim lives in the pod's network namespace. One of the node's own says nothing of the pod. */
+const ownNetwork = ({ config, shim }: SandboxRecord): Pick<UsageTarget, "networkPid" | "networkStartTicks"> =>
+  config.network === "host" ? NO_NETWORK : { networkPid: shim?.pid ?? 0, networkStartTicks: shim?.startTicks ?? 0n };
+
+const NO_NETWORK = { networkPid: 0, networkStartTicks: 0n };
 
 // In a pod that shares its PID namespace one container can write to another's root, so it is the pod that has to be still.
 const layerTarget = (container: ContainerRecord): LayerTarget => ({

@@ -5,7 +5,7 @@ use rustix::{
     fs::{CWD, Mode, OFlags, openat},
     io::{Errno, read},
 };
-use std::path::PathBuf;
+use std::{fs, path::PathBuf};
 
 // memory.stat has 1 to 2 KiB.
 const FIRST_READ: usize = 4096;
@@ -41,6 +41,12 @@ impl Folder {
     /// The one number of a file; `None` for "max" too.
     pub fn number(&self, name: &str) -> Option<u64> {
         self.text(name)?.trim().parse().ok()
+    }
+
+    /// Of all its files.
+    pub fn names(&self) -> Vec<String> {
+        let entries = fs::read_dir(&self.0).into_iter().flatten().flatten();
+        entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
     }
 
     pub fn table(&self, name: &str) -> Option<Table> {

@@ -56,7 +56,7 @@ impl Cgroups {
     }
 
     /// Of the cgroup and those below it.
-    pub(crate) fn processes(&self, path: &CgroupPath) -> Vec<i32> {
+    pub fn processes(&self, path: &CgroupPath) -> Vec<i32> {
         self.folder_with_processes(path).map_or_else(Vec::new, |folder| processes(&folder, 0))
     }
 

@@ -50,6 +50,11 @@ fn weight_of_shares(shares: u64) -> u64 {
     1 + (shares.clamp(2, 262_144) - 2) * 9999 / 262_142
 }
 
+/// The other way; what the steps of a weight leave open is rounded down.
+pub fn shares_of_weight(weight: u64) -> u64 {
+    2 + (weight.clamp(1, 10_000) - 1) * 262_142 / 9999
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -57,6 +62,7 @@ mod tests {
     #[test]
     fn shares_become_the_weights_that_the_kubelet_expects() {
         assert_eq!([2, 1024, 262_144].map(weight_of_shares), [1, 39, 10_000]);
+        assert_eq!([1, 39, 10_000].map(shares_of_weight), [2, 998, 262_144]);
     }
 
     #[test]

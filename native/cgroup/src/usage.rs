@@ -1,14 +1,16 @@
 //! What a cgroup uses: a fixed number of file reads, never a walk. What the kernel does not say is absent, not zero.
 
-use crate::{CgroupPath, Cgroups, Pressure};
+use crate::{CgroupPath, Cgroups, Details, Pressure};
 
 /// How much is read: opening a file of a cgroup costs more than reading it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Figures {
     /// What the CRI has fields for.
     Common,
     /// Throttling, kills, the limit of pids and disk too.
     All,
+    /// And what no field or command of ours shows: `Details`, and disk by device.
+    Details,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,7 +19,10 @@ pub struct Usage {
     pub memory: Option<Memory>,
     pub pids: Option<Pids>,
     pub io: Option<Io>,
+    /// what `io` sums up, when details are asked for
+    pub devices: Vec<DeviceIo>,
     pub pressure: Pressures,
+    pub details: Option<Details>,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +75,24 @@ pub struct Io {
     pub written_bytes: u64,
     pub reads: u64,
     pub writes: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceIo {
+    pub major: u32,
+    pub minor: u32,
+    pub io: Io,
+}
+
+impl Io {
+    pub(crate) fn sum(devices: &[DeviceIo]) -> Self {
+        devices.iter().fold(Self::default(), |sum, DeviceIo { io, .. }| Self {
+            read_bytes: sum.read_bytes + io.read_bytes,
+            written_bytes: sum.written_bytes + io.written_bytes,
+            reads: sum.reads + io.reads,
+            writes: sum.writes + io.writes,
+        })
+    }
 }
 
 /// A v2 kernel has them, unless it was started without.

@@ -2,25 +2,32 @@
 
 use crate::{
     CgroupPath, Cgroups,
-    folder::Folder,
-    usage::{Bandwidth, Cpu, Figures, Io, Memory, Pids, Pressures, Swap, Usage},
+    folder::{Folder, Table},
+    usage::{Bandwidth, Cpu, DeviceIo, Figures, Io, Memory, Pids, Pressures, Swap, Usage},
 };
+use std::collections::BTreeMap;
 
 // "No limit" is the largest number of whole pages.
-const NO_LIMIT: u64 = 0x7000_0000_0000_0000;
+pub const NO_LIMIT: u64 = 0x7000_0000_0000_0000;
 
 impl Cgroups {
     pub(crate) fn usage_v1(&self, path: &CgroupPath, figures: Figures) -> Option<Usage> {
         let usage_nanos = self.cpu_nanos_v1(path)?;
         let folder = |controller| self.folder_of(controller, path);
-        let further = |controller| folder(controller).filter(|_| figures == Figures::All);
+        let further = |controller| folder(controller).filter(|_| figures >= Figures::All);
+        let memory_stat = folder("memory").and_then(|folder| folder.table("memory.stat"));
+        let devices = further("blkio").and_then(|folder| devices(&folder));
         Some(Usage {
             cpu: Cpu { usage_nanos, bandwidth: further("cpu").and_then(|folder| bandwidth(&folder)) },
-            memory: folder("memory").and_then(|folder| memory(&folder, figures)),
+            memory: folder("memory")
+                .zip(memory_stat.as_ref())
+                .and_then(|(folder, stat)| memory(&folder, stat, figures)),
             pids: folder("pids").and_then(|folder| pids(&folder, figures)),
-            io: further("blkio").and_then(|folder| io(&folder)),
+            io: devices.as_ref().map(|devices| Io::sum(devices)),
+            devices: devices.filter(|_| figures == Figures::Details).unwrap_or_default(),
             // No cgroup of v1 has any, and that of a hybrid host's v2 tree has none of the pods' processes in it.
             pressure: Pressures::default(),
+            details: (figures == Figures::Details).then(|| self.details_v1(path, memory_stat.as_ref())),
         })
     }
 
@@ -28,7 +35,7 @@ impl Cgroups {
         self.folder_of("cpuacct", path)?.number("cpuacct.usage")
     }
 
-    fn folder_of(&self, controller: &str, path: &CgroupPath) -> Option<Folder> {
+    pub(crate) fn folder_of(&self, controller: &str, path: &CgroupPath) -> Option<Folder> {
         Some(Folder::new(path.under(self.mount_of(controller)?)))
     }
 }
@@ -43,9 +50,8 @@ fn bandwidth(folder: &Folder) -> Option<Bandwidth> {
 }
 
 /// The "total_" figures are of the cgroup with those below it.
-fn memory(folder: &Folder, figures: Figures) -> Option<Memory> {
+fn memory(folder: &Folder, stat: &Table, figures: Figures) -> Option<Memory> {
     let usage = folder.number("memory.usage_in_bytes")?;
-    let stat = folder.table("memory.stat")?;
     let limit = |name| stat.find(name).filter(|bytes| *bytes < NO_LIMIT);
     let (memory, both) = (limit("hierarchical_memory_limit"), limit("hierarchical_memsw_limit"));
     Some(Memory {
@@ -57,7 +63,9 @@ fn memory(folder: &Folder, figures: Figures) -> Option<Memory> {
         limit: memory,
         oom_kills: match figures {
             Figures::Common => None,
-            Figures::All => folder.table("memory.oom_control").and_then(|control| control.find("oom_kill")),
+            Figures::All | Figures::Details => {
+                folder.table("memory.oom_control").and_then(|control| control.find("oom_kill"))
+            }
         },
         swap: stat.find("total_swap").map(|usage| Swap {
             usage,
@@ -68,30 +76,39 @@ fn memory(folder: &Folder, figures: Figures) -> Option<Memory> {
 }
 
 fn pids(folder: &Folder, figures: Figures) -> Option<Pids> {
-    let limit = if figures == Figures::All { folder.number("pids.max") } else { None };
+    let limit = if figures >= Figures::All { folder.number("pids.max") } else { None };
     Some(Pids { current: folder.number("pids.current")?, limit })
 }
 
 /// What went to a disk on behalf of a process itself; v1 counts a page that is written back later as the kernel's own. Kernels
 /// since 6.10 count nothing for a device that was never throttled, so a table without devices says nothing.
-fn io(folder: &Folder) -> Option<Io> {
-    let (read_bytes, written_bytes) = operations(&folder.text("blkio.throttle.io_service_bytes_recursive")?)?;
-    let (reads, writes) = operations(&folder.text("blkio.throttle.io_serviced_recursive")?)?;
-    Some(Io { read_bytes, written_bytes, reads, writes })
+fn devices(folder: &Folder) -> Option<Vec<DeviceIo>> {
+    let mut devices: BTreeMap<(u32, u32), Io> = BTreeMap::new();
+    for (device, operation, amount) in operations(&folder.text("blkio.throttle.io_service_bytes_recursive")?) {
+        let io = devices.entry(device).or_default();
+        match operation {
+            "Read" => io.read_bytes = amount,
+            "Write" => io.written_bytes = amount,
+            _ => {}
+        }
+    }
+    for (device, operation, amount) in operations(&folder.text("blkio.throttle.io_serviced_recursive")?) {
+        let io = devices.entry(device).or_default();
+        match operation {
+            "Read" => io.reads = amount,
+            "Write" => io.writes = amount,
+            _ => {}
+        }
+    }
+    let devices: Vec<_> = devices.into_iter().map(|((major, minor), io)| DeviceIo { major, minor, io }).collect();
+    Some(devices).filter(|devices| !devices.is_empty())
 }
 
-/// Sums of "8:0 Read 4096" and "8:0 Write 512" over the devices; `None` where there is none.
-fn operations(text: &str) -> Option<(u64, u64)> {
-    let (mut reads, mut writes) = (None, None);
-    for line in text.lines() {
-        let mut fields = line.split(' ').skip(1);
-        let (operation, amount) = (fields.next(), fields.next().and_then(|text| text.parse::<u64>().ok()));
-        let sum = match operation {
-            Some("Read") => &mut reads,
-            Some("Write") => &mut writes,
-            _ => continue,
-        };
-        *sum = Some(sum.unwrap_or(0) + amount?);
-    }
-    reads.zip(writes)
+/// Of lines "8:0 Read 4096".
+fn operations(text: &str) -> impl Iterator<Item = ((u32, u32), &str, u64)> {
+    text.lines().filter_map(|line| {
+        let mut fields = line.split(' ');
+        let (major, minor) = fields.next()?.split_once(':')?;
+        Some(((major.parse().ok()?, minor.parse().ok()?), fields.next()?, fields.next()?.parse().ok()?))
+    })
 }

@@ -1,8 +1,8 @@
 //! What is read out of a cgroup's files, on trees made up as the kernel has them.
 
 use cgroup::{
-    Bandwidth, CgroupPath, Cgroups, Cpu, Figures, Hierarchy, Io, Memory, Mode, Pids, Pressure, Pressures, Stall, Swap,
-    Usage,
+    Bandwidth, CgroupPath, Cgroups, Cpu, Details, DeviceIo, Figures, Hierarchy, Hugepages, Io, Memory, MemoryDetails,
+    Mode, Pids, Pressure, Pressures, Spec, Stall, Swap, Usage,
 };
 use std::{fs, path::PathBuf};
 
@@ -88,7 +88,7 @@ fn the_controllers_of_v1_give_all_but_pressure() {
             }),
             pids: Some(Pids { current: 5, limit: Some(32) }),
             io: Some(Io { read_bytes: 4097, written_bytes: 8194, reads: 1, writes: 2 }),
-            pressure: Pressures::default(),
+            ..Usage::default()
         })
     );
     assert_eq!(tree.v1(V1_CONTROLLERS).cpu_nanos(&pod()), Some(123_456_789));
@@ -185,6 +185,7 @@ fn v2_gives_all_of_one_folder() {
                 memory: Some(Pressure { some: stall(1), full: Some(stall(2)) }),
                 io: Some(Pressure { some: stall(3), full: None }),
             },
+            ..Usage::default()
         })
     );
     assert_eq!(tree.v2().cpu_nanos(&pod()), Some(123_456_000));
@@ -209,12 +210,107 @@ fn common_figures_are_those_that_the_cri_has_fields_for() {
     let memory = all.memory.map(|memory| Memory { oom_kills: None, ..memory });
     let pids = all.pids.map(|pids| Pids { limit: None, ..pids });
     let cpu = Cpu { bandwidth: None, ..all.cpu };
-    assert_eq!(common, Usage { cpu, memory, pids, io: None, pressure: all.pressure });
+    assert_eq!(common, Usage { cpu, memory, pids, pressure: all.pressure, ..Usage::default() });
 
     let all = v2.v2().usage(&pod(), Figures::All).expect("usage");
     let common = v2.v2().usage(&pod(), Figures::Common).expect("usage");
     let memory = all.memory.map(|memory| Memory { oom_kills: None, ..memory });
     assert_eq!(common, Usage { memory, io: None, ..all });
+}
+
+const V1_DETAILS: &[(&str, &str)] = &[
+    ("cpuacct/berth/pod/cpuacct.stat", "user 150\nsystem 25\n"),
+    ("cpu/berth/pod/cpu.shares", "512\n"),
+    ("cpu/berth/pod/cpu.cfs_period_us", "100000\n"),
+    ("cpu/berth/pod/cpu.cfs_quota_us", "-1\n"),
+    ("memory/berth/pod/memory.max_usage_in_bytes", "2000000\n"),
+    ("memory/berth/pod/memory.kmem.usage_in_bytes", "9000\n"),
+    ("memory/berth/pod/memory.failcnt", "3\n"),
+    ("memory/berth/pod/memory.limit_in_bytes", "67108864\n"),
+    ("memory/berth/pod/memory.soft_limit_in_bytes", "9223372036854771712\n"),
+    ("hugetlb/berth/pod/hugetlb.2MB.usage_in_bytes", "4194304\n"),
+    ("hugetlb/berth/pod/hugetlb.2MB.max_usage_in_bytes", "6291456\n"),
+    ("hugetlb/berth/pod/hugetlb.2MB.rsvd.usage_in_bytes", "1\n"),
+];
+
+#[test]
+fn details_of_v1_are_those_of_each_controller() {
+    let tree = Tree::new("v1-details", &[V1, V1_DETAILS].concat());
+    let cgroups = tree.v1(&["cpuacct", "cpu", "memory", "pids", "blkio", "hugetlb"]);
+    let usage = cgroups.usage(&pod(), Figures::Details).expect("usage");
+    let io = |read_bytes, written_bytes, reads, writes| Io { read_bytes, written_bytes, reads, writes };
+    assert_eq!(
+        usage.devices,
+        [
+            DeviceIo { major: 8, minor: 16, io: io(1, 2, 0, 0) },
+            DeviceIo { major: 254, minor: 0, io: io(4096, 8192, 1, 2) },
+        ]
+    );
+    assert_eq!(
+        usage.details,
+        Some(Details {
+            cpu_user_nanos: Some(1_500_000_000),
+            cpu_system_nanos: Some(250_000_000),
+            memory: MemoryDetails {
+                cache: Some(400_000),
+                mapped_file: None,
+                kernel: Some(9000),
+                most: Some(2_000_000),
+                limit_hits: Some(3),
+                own_page_faults: Some(4),
+                own_major_page_faults: None,
+            },
+            hugepages: vec![Hugepages { page_size: "2MB".into(), usage: 4 << 20, most: Some(6 << 20) }],
+            spec: Spec {
+                cpu_shares: Some(512),
+                cpu_period_micros: Some(100_000),
+                cpu_quota_micros: None,
+                memory_limit: Some(64 << 20),
+                memory_reservation: Some(0),
+                memory_swap_limit: None,
+            },
+        })
+    );
+    let all = cgroups.usage(&pod(), Figures::All).expect("usage");
+    assert_eq!(Usage { devices: Vec::new(), details: None, ..usage }, all, "and all other figures are the same");
+}
+
+#[test]
+fn details_of_v2_are_in_its_one_folder() {
+    let more: &[(&str, &str)] = &[
+        ("berth/pod/cpu.weight", "1\n"),
+        ("berth/pod/cpu.max", "20000 50000\n"),
+        ("berth/pod/memory.peak", "2000000\n"),
+        ("berth/pod/memory.low", "0\n"),
+        ("berth/pod/hugetlb.1GB.current", "0\n"),
+        ("berth/pod/hugetlb.1GB.max", "0\n"),
+    ];
+    let tree = Tree::new("v2-details", &[V2, more].concat());
+    let usage = tree.v2().usage(&pod(), Figures::Details).expect("usage");
+    let devices: Vec<_> = usage.devices.iter().map(|device| (device.major, device.minor, device.io.reads)).collect();
+    assert_eq!(devices, [(254, 0, 1), (8, 16, 0), (8, 32, 3)]);
+    assert_eq!(
+        usage.details,
+        Some(Details {
+            cpu_user_nanos: Some(100_000_000),
+            cpu_system_nanos: Some(23_456_000),
+            memory: MemoryDetails {
+                cache: Some(400_000),
+                most: Some(2_000_000),
+                limit_hits: Some(5),
+                ..MemoryDetails::default()
+            },
+            hugepages: vec![Hugepages { page_size: "1GB".into(), usage: 0, most: None }],
+            spec: Spec {
+                cpu_shares: Some(2),
+                cpu_period_micros: Some(50_000),
+                cpu_quota_micros: Some(20_000),
+                memory_limit: Some(64 << 20),
+                memory_reservation: Some(0),
+                memory_swap_limit: Some(0),
+            },
+        })
+    );
 }
 
 #[test]

@@ -20,6 +20,7 @@ mod node;
 mod pieces;
 mod pool;
 mod process;
+mod process_details;
 mod proxy_process;
 mod sandbox;
 mod server;
@@ -27,6 +28,7 @@ mod shim_process;
 mod state_mount;
 mod unpack;
 mod usage;
+mod usage_details;
 
 use arguments::Arguments;
 use std::process::ExitCode;

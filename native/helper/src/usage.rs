@@ -1,17 +1,26 @@
 //! GetUsage: cgroups, links and layers of all that is asked for.
 
-use crate::{calls::now_nanos, error::HelperError, node::Node};
+use crate::{
+    calls::now_nanos,
+    error::HelperError,
+    node::Node,
+    usage_details::{details, io_counters},
+};
 use cgroup::{CgroupPath, Figures, Memory, Pressure, Stall, Usage as Used};
 use netlink::Counters;
 use std::collections::HashMap;
 use wire::{
-    CpuUsage, GetUsage, InterfaceUsage, IoCounters, IoUsage, LayerTarget, LayerUsage, MemoryUsage, PidsUsage,
-    PressureStats, Stalled, Usage, UsageResult, UsageTarget,
+    CpuUsage, GetUsage, InterfaceUsage, IoUsage, LayerTarget, LayerUsage, MemoryUsage, PidsUsage, PressureStats,
+    Stalled, Usage, UsageResult, UsageTarget,
 };
 
 pub fn get(node: &Node, request: GetUsage) -> Result<UsageResult, HelperError> {
     let layers = layers(node, request.layers)?;
-    let figures = if request.all_figures { Figures::All } else { Figures::Common };
+    let figures = match (request.details, request.all_figures) {
+        (true, _) => Figures::Details,
+        (false, true) => Figures::All,
+        (false, false) => Figures::Common,
+    };
     Ok(UsageResult { usages: usages(node, request.targets, figures)?, layers })
 }
 
@@ -20,9 +29,11 @@ fn usages(node: &Node, targets: Vec<UsageTarget>, figures: Figures) -> Result<Ve
     let counters = if wants_network { netlink::read_counters()? } else { HashMap::new() };
     let mut usages = Vec::with_capacity(targets.len());
     for target in targets {
-        let Some(used) = node.cgroups.usage(&CgroupPath::parse(&target.cgroup_path)?, figures) else { continue };
+        let path = CgroupPath::parse(&target.cgroup_path)?;
+        let Some(used) = node.cgroups.usage(&path, figures) else { continue };
         let network = counters.get(&target.host_interface).map(|seen| from_the_pod(*seen));
-        usages.push(usage(target.key, &used, network));
+        let details = details(node, &path, &target, &used);
+        usages.push(Usage { details, ..usage(target.key, &used, network) });
     }
     Ok(usages)
 }
@@ -54,15 +65,9 @@ fn usage(key: String, used: &Used, network: Option<InterfaceUsage>) -> Usage {
         memory: used.memory.map(|memory| memory_usage(memory, pressure.memory)),
         pids: used.pids.map(|pids| PidsUsage { current: pids.current, limit: pids.limit.unwrap_or(0) }),
         network,
-        io: (used.io.is_some() || pressure.io.is_some()).then(|| IoUsage {
-            counters: used.io.map(|io| IoCounters {
-                read_bytes: io.read_bytes,
-                written_bytes: io.written_bytes,
-                reads: io.reads,
-                writes: io.writes,
-            }),
-            pressure: pressure.io.map(pressure_stats),
-        }),
+        io: (used.io.is_some() || pressure.io.is_some())
+            .then(|| IoUsage { counters: used.io.map(io_counters), pressure: pressure.io.map(pressure_stats) }),
+        details: None,
     }
 }
 
@@ -96,5 +101,6 @@ fn from_the_pod(seen: Counters) -> InterfaceUsage {
         rx_errors: seen.tx_errors,
         tx_bytes: seen.rx_bytes,
         tx_errors: seen.rx_errors,
+        ..InterfaceUsage::default()
     }
 }

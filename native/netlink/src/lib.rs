@@ -19,7 +19,7 @@ mod table;
 
 pub use bridge::{BridgeConfig, Difference};
 pub use conntrack::forget_udp_flows;
-pub use counters::{Counters, read_counters};
+pub use counters::{Counters, read_counters, read_counters_of};
 pub use endpoint::{EndpointAddress, EndpointConfig, attach_endpoint, bring_loopback_up};
 pub use error::NetlinkError;
 pub use firewall::forward_warnings;

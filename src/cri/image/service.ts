@@ -7,6 +7,7 @@ import { imageStatus } from "./image-status.ts";
 import { listImages } from "./list-images.ts";
 import { pullImage } from "./pull-image.ts";
 import { removeImage } from "./remove-image.ts";
+import { streamImages } from "./stream-images.ts";
 
 export function imageService(edge: Edge): UntypedServiceImplementation {
   return {
@@ -14,6 +15,7 @@ export function imageService(edge: Edge): UntypedServiceImplementation {
     listImages: edge.unary("ListImages", listImages),
     imageStatus: edge.unary("ImageStatus", imageStatus),
     removeImage: edge.unary("RemoveImage", removeImage),
+    streamImages: edge.download("StreamImages", streamImages),
     imageFsInfo: edge.unary("ImageFsInfo", imageFsInfo),
   } satisfies Partial<ImageServiceServer>;
 }

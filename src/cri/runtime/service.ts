@@ -11,6 +11,8 @@ import { execSync } from "./exec-sync.ts";
 import { getContainerEvents } from "./get-container-events.ts";
 import { listContainerStats } from "./list-container-stats.ts";
 import { listContainers } from "./list-containers.ts";
+import { listMetricDescriptors } from "./list-metric-descriptors.ts";
+import { listPodSandboxMetrics } from "./list-pod-sandbox-metrics.ts";
 import { listPodSandboxStats } from "./list-pod-sandbox-stats.ts";
 import { listPodSandbox } from "./list-pod-sandbox.ts";
 import { podSandboxStats } from "./pod-sandbox-stats.ts";
@@ -25,7 +27,10 @@ import { startContainer } from "./start-container.ts";
 import { status } from "./status.ts";
 import { stopContainer } from "./stop-container.ts";
 import { stopPodSandbox } from "./stop-pod-sandbox.ts";
+import { streamContainers } from "./stream-containers.ts";
 import { streamContainerStats } from "./stream-container-stats.ts";
+import { streamPodSandboxMetrics } from "./stream-pod-sandbox-metrics.ts";
+import { streamPodSandboxes } from "./stream-pod-sandboxes.ts";
 import { streamPodSandboxStats } from "./stream-pod-sandbox-stats.ts";
 import { updateContainerResources } from "./update-container-resources.ts";
 import { updateRuntimeConfig } from "./update-runtime-config.ts";
@@ -61,5 +66,10 @@ export function runtimeService(edge: Edge): UntypedServiceImplementation {
     listPodSandboxStats: edge.unary("ListPodSandboxStats", listPodSandboxStats),
     streamContainerStats: edge.download("StreamContainerStats", streamContainerStats),
     streamPodSandboxStats: edge.download("StreamPodSandboxStats", streamPodSandboxStats),
+    listMetricDescriptors: edge.unary("ListMetricDescriptors", listMetricDescriptors),
+    listPodSandboxMetrics: edge.unary("ListPodSandboxMetrics", listPodSandboxMetrics),
+    streamPodSandboxes: edge.download("StreamPodSandboxes", streamPodSandboxes),
+    streamContainers: edge.download("StreamContainers", streamContainers),
+    streamPodSandboxMetrics: edge.download("StreamPodSandboxMetrics", streamPodSandboxMetrics),
   } satisfies Partial<RuntimeServiceServer>;
 }
