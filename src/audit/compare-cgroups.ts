@@ -2,6 +2,7 @@
 // names it, so there only what is missing is told.
 import { dirname } from "node:path";
 import type { ContainerRecord } from "../container/records.ts";
+import { podLimits } from "../sandbox/pod-limits.ts";
 import type { SandboxRecord } from "../sandbox/records.ts";
 import type { Difference } from "./difference.ts";
 import type { Found } from "./look.ts";
@@ -42,7 +43,7 @@ function strayCgroup(path: string, pods: ReadonlyMap<string, SandboxRecord>, cgr
 function lostCgroup({ id, cgroupPath, cgroupOwned, config }: SandboxRecord, everywhere: boolean): Difference {
   const problem = everywhere ? "it is not there, and its pod is ready" : "it is not there in every hierarchy, and its pod is ready";
   const mend = cgroupOwned
-    ? ({ step: "make-cgroup", path: cgroupPath, resources: config.resources } as const)
+    ? ({ step: "make-cgroup", path: cgroupPath, resources: podLimits(config) } as const)
     : ({ step: "none", advice: "who made it has taken it away: stop the pod" } as const);
   return { class: "cgroup", object: cgroupPath, sandboxId: id, containerId: "", problem, mend };
 }

@@ -3,6 +3,7 @@
 import { AgentError, refuseWhereStrict, wrap } from "../base/errors.ts";
 import type { ContainerId } from "../base/ids.ts";
 import { cgroupLimits } from "../sandbox/limits.ts";
+import { changeResources } from "../sandbox/pod-limits.ts";
 import type { Resources } from "../sandbox/records.ts";
 import type { ContainerContext, FindContainer } from "./context.ts";
 import { appliedResources, ociResources, oomScoreAdj } from "./spec/resources.ts";
@@ -20,12 +21,7 @@ export async function updateResources(
       throw new AgentError("failed-precondition", `update resources of container ${id}: it is ${container.state}`);
     }
     const { resources: before } = container.config;
-    const resources: Resources = {
-      ...before,
-      ...change,
-      unified: { ...before.unified, ...change.unified },
-      hugepageLimits: { ...before.hugepageLimits, ...change.hugepageLimits },
-    };
+    const resources = changeResources(before, change);
     const changed = { ...container, config: { ...container.config, resources } };
     try {
       // Values that no kernel takes are refused before anything is written.

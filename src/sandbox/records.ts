@@ -61,6 +61,8 @@ export interface SandboxConfig {
   readonly pid: PidMode;
   readonly sysctls: Readonly<Record<string, string>>;
   readonly resources: Resources | undefined;
+  /** what the pod needs besides its containers; records of older versions have none */
+  readonly overhead?: Resources | undefined;
   readonly privileged: boolean;
   readonly runtimeHandler: string;
   /** what was asked for and has no effect here; records of older versions have none */

@@ -9,6 +9,7 @@ import { addressesOf } from "../network/records.ts";
 import { type SandboxContext, sandboxPaths } from "./context.ts";
 import { checkLineValues, etcFiles } from "./etc-files.ts";
 import { cgroupLimits } from "./limits.ts";
+import { podLimits } from "./pod-limits.ts";
 import { podAddresses, type SandboxConfig, type SandboxRecord } from "./records.ts";
 import { nextSandboxState } from "./state.ts";
 import { teardownSandbox } from "./teardown.ts";
@@ -51,6 +52,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
   let sandbox = planned;
   try {
     const hostname = podHostname(config);
+    const limits = podLimits(config);
     const files = await stages.time("files", () => etcFiles(config, hostname, podAddresses(planned)));
     const start = () =>
       helper.startSandbox({
@@ -58,7 +60,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
         stateDir: planned.stateDir,
         socketPath: planned.socketPath,
         cgroupPath: planned.cgroupPath,
-        limits: config.resources === undefined ? undefined : cgroupLimits(config.resources),
+        limits: limits === undefined ? undefined : cgroupLimits(limits),
         network: config.network === "host" ? NamespaceUse.NAMESPACE_USE_HOST : NamespaceUse.NAMESPACE_USE_NEW,
         ipc: config.ipc === "node" ? NamespaceUse.NAMESPACE_USE_HOST : NamespaceUse.NAMESPACE_USE_NEW,
         // As kubelet and containerd have it: a pod on the node's network has the node's name too.

@@ -18,6 +18,7 @@ import { runSandbox } from "./run-sandbox.ts";
 import { isAlive, Shims } from "./shims.ts";
 import { nextSandboxState } from "./state.ts";
 import { sharingCgroup, teardownSandbox } from "./teardown.ts";
+import { type SandboxResourcesChange, updateSandboxResources } from "./update-sandbox-resources.ts";
 
 export type SandboxOptions = Omit<SandboxContext, "records" | "shims" | "lock" | "contents">;
 
@@ -73,6 +74,11 @@ export class SandboxService {
   /** Ends everything of the pod in the kernel; its record stays. A missing id is success. */
   async stop(id: SandboxId): Promise<void> {
     await this.#stopping.join(id, () => this.#inTurn("StopPodSandbox", id, (show) => this.#stop(id, show)));
+  }
+
+  /** Changes what the pod as a whole may use. @throws AgentError not-found, failed-precondition */
+  async updateResources(id: SandboxId, change: SandboxResourcesChange): Promise<void> {
+    await this.#inTurn("UpdatePodSandboxResources", id, () => updateSandboxResources(this.#context, this.get(id), change));
   }
 
   /** Stops the sandbox if need be, then removes it with its containers. A missing id is success. */

@@ -7,7 +7,7 @@ import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t, { withImage: false }));
 
-const NOT_BUILT = ["CheckpointContainer", "CheckpointPod", "RestorePod", "UpdatePodSandboxResources"];
+const NOT_BUILT = ["CheckpointContainer", "CheckpointPod", "RestorePod"];
 
 const methods = ["runtime.v1.RuntimeService", "runtime.v1.ImageService"].flatMap((service) =>
   Object.entries(criDefinition[service] as Record<string, { responseStream: boolean }>),

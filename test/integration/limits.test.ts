@@ -1,6 +1,7 @@
 // Limits that were asked for are those that the kernel keeps, and what runs feels them.
-import { readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import test, { type ExecutionContext } from "ava";
 import { kernelUsage } from "../lib/kernel-usage.ts";
 import { cgroupFile } from "../lib/kernel.ts";
@@ -58,6 +59,57 @@ test("pods that share a cgroup of their caller's go one by one, and the cgroup w
   await second.remove();
   t.throws(() => cgroupFile(linux.cgroup_parent, "memory", "cgroup.procs", "cgroup.procs"), { code: "ENOENT" });
 });
+
+const updatePod = (pod: Pod, change: object): Promise<unknown> =>
+  node().cri.call("UpdatePodSandboxResources", { pod_sandbox_id: pod.id, ...change });
+
+const podInfo = async (pod: Pod): Promise<{ cgroupPath: string; resources?: Record<string, unknown> }> =>
+  JSON.parse((await pod.status()).info["info"] ?? "{}");
+
+const podMemory = (path: string): string => cgroupFile(path, "memory", "memory.limit_in_bytes", "memory.max");
+
+test("a pod's own limits and its overhead change while it runs, all of them or none, and are on record", async (t) => {
+  const pod = await Pod.run(node(), {
+    linux: { resources: { memory_limit_in_bytes: 64 * MIB }, overhead: { memory_limit_in_bytes: 8 * MIB } },
+  });
+  const { cgroupPath } = await podInfo(pod);
+  t.is(podMemory(cgroupPath), String(72 * MIB));
+  await updatePod(pod, { resources: { memory_limit_in_bytes: 96 * MIB, cpu_quota: 50_000, cpu_period: 100_000 } });
+  t.is(podMemory(cgroupPath), String(104 * MIB));
+  t.is(cgroupFile(cgroupPath, "cpu", "cpu.cfs_quota_us", "cpu.max").split(" ")[0], "50000");
+
+  // 500 is less than the kernel takes for a quota.
+  const refused = updatePod(pod, { resources: { memory_limit_in_bytes: 32 * MIB, cpu_quota: 500 } });
+  await t.throwsAsync(refused, { message: new RegExp(`update resources of pod sandbox ${pod.id}: `) });
+  t.is(podMemory(cgroupPath), String(104 * MIB));
+  t.like((await podInfo(pod)).resources, { memoryLimitBytes: String(96 * MIB), cpuQuotaMicros: "50000" });
+  await pod.remove();
+});
+
+test("a cgroup that the caller has made is left to the caller, and what it says is on record", async (t) => {
+  const linux = { cgroup_parent: `/berth-test-resize-${process.pid}` };
+  const folders = hierarchies().map((mount) => join(mount, linux.cgroup_parent));
+  for (const folder of folders) mkdirSync(folder);
+  try {
+    const pod = await Pod.run(node(), { linux });
+    const before = podMemory(linux.cgroup_parent);
+    await updatePod(pod, { resources: { memory_limit_in_bytes: 96 * MIB } });
+    t.is(podMemory(linux.cgroup_parent), before);
+    t.like((await podInfo(pod)).resources, { memoryLimitBytes: String(96 * MIB) });
+    await pod.remove();
+  } finally {
+    for (const folder of folders) rmdirSync(folder);
+  }
+});
+
+/** Where pods have cgroups: all of v1, and else the one of v2. */
+function hierarchies(): string[] {
+  const mounts = readFileSync("/proc/self/mounts", "utf8")
+    .split("\n")
+    .map((line) => line.split(" "));
+  const of = (type: string): string[] => mounts.filter(([, , kind]) => kind === type).flatMap(([, mount = ""]) => mount);
+  return of("cgroup").length > 0 ? of("cgroup") : of("cgroup2");
+}
 
 test("limits change while the container runs, and before it is started", async (t) => {
   const pod = await Pod.run(node());

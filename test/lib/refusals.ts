@@ -472,6 +472,28 @@ export const REFUSALS: readonly Refusal[] = [
       linux: { memory_limit_in_bytes: 4096 },
     }),
   ),
+  unknownId("UpdatePodSandboxResources", { pod_sandbox_id: UNKNOWN, resources: { cpu_shares: 10 } }),
+  of(
+    "no limits",
+    "UpdatePodSandboxResources",
+    INVALID,
+    /^update resources of pod sandbox [0-9a-f]{64}: resources and overhead are missing$/,
+    ({ pod: id }) => ({ pod_sandbox_id: id }),
+  ),
+  of(
+    "a pod that was stopped",
+    "UpdatePodSandboxResources",
+    "FAILED_PRECONDITION",
+    /^update resources of pod sandbox [0-9a-f]{64}: it is notready$/,
+    ({ stoppedPod }) => ({ pod_sandbox_id: stoppedPod, resources: { cpu_shares: 10 } }),
+  ),
+  of(
+    "a limit that the kernel refuses",
+    "UpdatePodSandboxResources",
+    INVALID,
+    /^update resources of pod sandbox [0-9a-f]{64}: .*cpu/s,
+    ({ pod: id }) => ({ pod_sandbox_id: id, resources: { cpu_quota: 500 } }),
+  ),
   unknownId("ExecSync", { container_id: UNKNOWN, cmd: ["true"] }),
   of("no command", "ExecSync", INVALID, /^exec in container [0-9a-f]{64}: the command is empty$/, ({ running }) => ({
     container_id: running,

@@ -40,6 +40,7 @@ export function toSandboxConfig(proto: PodSandboxConfig | undefined, runtimeHand
     pid: toPidMode(options?.pid ?? NamespaceMode.POD),
     sysctls: linux?.sysctls ?? {},
     resources: linux?.resources === undefined ? undefined : toResources(linux.resources),
+    overhead: linux?.overhead === undefined ? undefined : toResources(linux.overhead),
     privileged: security?.privileged ?? false,
     runtimeHandler,
     notApplied: notAppliedToSandbox(proto),

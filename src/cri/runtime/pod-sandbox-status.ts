@@ -1,5 +1,5 @@
 import type { ContainerStatus, PodSandboxStatusRequest, PodSandboxStatusResponse } from "../../generated/cri/runtime/v1/api.ts";
-import type { SandboxRecord } from "../../sandbox/records.ts";
+import type { Resources, SandboxRecord } from "../../sandbox/records.ts";
 import { toContainerStatus } from "../convert/container-status.ts";
 import { toPodSandboxStatus } from "../convert/sandbox-status.ts";
 import type { Handler } from "../edge.ts";
@@ -22,6 +22,8 @@ export const podSandboxStatus: Handler<PodSandboxStatusRequest, PodSandboxStatus
     ports: config.hostPorts ?? [],
     portProxyPid: portProxy?.pid,
     runtimeHandler: config.runtimeHandler,
+    resources: told(config.resources),
+    overhead: told(config.overhead),
     warnings,
   };
   return {
@@ -31,3 +33,7 @@ export const podSandboxStatus: Handler<PodSandboxStatusRequest, PodSandboxStatus
     timestamp: engine.nowNanos(),
   };
 };
+
+/** JSON has no whole numbers past 2^53, so limits are decimal strings. */
+const told = (resources: Resources | undefined): unknown =>
+  resources && JSON.parse(JSON.stringify(resources, (_name, value: unknown) => (typeof value === "bigint" ? value.toString() : value)));

@@ -33,6 +33,7 @@ import { streamPodSandboxMetrics } from "./stream-pod-sandbox-metrics.ts";
 import { streamPodSandboxes } from "./stream-pod-sandboxes.ts";
 import { streamPodSandboxStats } from "./stream-pod-sandbox-stats.ts";
 import { updateContainerResources } from "./update-container-resources.ts";
+import { updatePodSandboxResources } from "./update-pod-sandbox-resources.ts";
 import { updateRuntimeConfig } from "./update-runtime-config.ts";
 import { version } from "./version.ts";
 
@@ -58,6 +59,7 @@ export function runtimeService(edge: Edge): UntypedServiceImplementation {
     execSync: edge.unary("ExecSync", execSync),
     reopenContainerLog: edge.unary("ReopenContainerLog", reopenContainerLog),
     updateContainerResources: edge.unary("UpdateContainerResources", updateContainerResources),
+    updatePodSandboxResources: edge.unary("UpdatePodSandboxResources", updatePodSandboxResources),
     updateRuntimeConfig: edge.unary("UpdateRuntimeConfig", updateRuntimeConfig),
     containerStats: edge.unary("ContainerStats", containerStats),
     listContainerStats: edge.unary("ListContainerStats", listContainerStats),

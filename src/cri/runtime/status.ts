@@ -26,5 +26,5 @@ export const status: Handler<StatusRequest, StatusResponse> = async (engine, req
     name,
     features: { recursiveReadOnlyMounts: true, userNamespaces: false },
   })),
-  features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: false, mountOptions: false },
+  features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: false, mountOptions: true },
 });
