@@ -58,7 +58,7 @@ async function instanceIdOf(store: Store): Promise<string> {
 
 /** A start that fails takes back what it has started, the last first; so does the stop. */
 async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> {
-  const runtimes = findRuntimes(config.runtime);
+  const runtimes = findRuntimes(config.runtime, config.moreRuntimes);
   await using started = new AsyncDisposableStack();
   const store = await Store.open(config.root, threadUrl("./store-worker.mjs", "../store/worker.ts"));
   started.defer(() => store.close());
@@ -140,7 +140,7 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
     audit,
     settings,
     why: new WhyService({ ...shared, sandboxes, containers, images, network, nowNanos: () => clock.nowNanos() }),
-    runtimeProblem: () => (runtimes.has("") ? undefined : "neither crun nor runc is installed"),
+    runtimeProblem: () => runtimeProblem(runtimes.get("")),
     diskProblem: () => store.requireRoom().then(() => undefined, messageOf),
     handlers: new Set(["", ...runtimes.keys()]),
     describe: () => ({ instanceId, node: nodeInfo, cgroupMode: hello.cgroupMode, runtimes: Object.fromEntries(runtimes), ...config }),
@@ -171,6 +171,12 @@ function helperOptions(config: Config, log: Log) {
   if (program === undefined) throw new AgentError("failed-precondition", `find helper ${config.helperPath}: there is no such program`);
   if (shimProgram === undefined) throw new AgentError("failed-precondition", `find shim ${config.shimPath}: there is no such program`);
   return { program, shimProgram, socketPath: config.helperSocket, root: config.root, state: config.state, log };
+}
+
+/** A program may go while berthd runs, as when a package is changed. */
+function runtimeProblem(path: string | undefined): string | undefined {
+  if (path === undefined) return "neither crun nor runc is installed";
+  return findProgram(path) === undefined ? `${path} is not there any more` : undefined;
 }
 
 function requireRuntime(runtimes: ReadonlyMap<string, string>, handler: string): string {

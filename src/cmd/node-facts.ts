@@ -21,19 +21,23 @@ export function findProgram(name: string, path = process.env["PATH"] ?? ""): str
     .find(isProgram);
 }
 
-/** Handlers by name: "" is the default, crun where it is installed, else runc. */
-export function findRuntimes(configured: string): ReadonlyMap<string, string> {
+/** Handlers by name: "" is the default, crun where it is installed, else runc. @param more programs by handler */
+export function findRuntimes(configured: string, more: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
   const runtimes = new Map<string, string>();
   for (const name of ["crun", "runc"]) {
     const path = findProgram(name);
     if (path !== undefined) runtimes.set(name, path);
   }
-  const chosen = configured === "" ? (runtimes.get("crun") ?? runtimes.get("runc")) : findProgram(configured);
-  if (configured !== "" && chosen === undefined) {
-    throw new AgentError("invalid-argument", `find OCI runtime ${JSON.stringify(configured)}: there is no such program`);
-  }
+  for (const [name, program] of Object.entries(more)) runtimes.set(name, requireProgram(program));
+  const chosen = configured === "" ? (runtimes.get("crun") ?? runtimes.get("runc")) : requireProgram(configured);
   if (chosen !== undefined) runtimes.set("", chosen);
   return runtimes;
+}
+
+function requireProgram(name: string): string {
+  const path = findProgram(name);
+  if (path === undefined) throw new AgentError("invalid-argument", `find OCI runtime ${JSON.stringify(name)}: there is no such program`);
+  return path;
 }
 
 export const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();

@@ -124,6 +124,7 @@ function toConfig(texts: Texts, program: Program, taken: Map<string, TakenSettin
     helperSocket: read(SETTINGS.helperSocket, join(state, "helper.sock")),
     manageHelper: read(SETTINGS.manageHelper),
     runtime: read(SETTINGS.runtime),
+    moreRuntimes: read(SETTINGS.moreRuntimes),
     podSubnet: read(SETTINGS.podSubnet),
     bridge: read(SETTINGS.bridge),
     networkMtu: read(SETTINGS.networkMtu),

@@ -14,6 +14,7 @@ export interface Config {
   readonly helperSocket: string;
   readonly manageHelper: boolean;
   readonly runtime: string;
+  readonly moreRuntimes: Readonly<Record<string, string>>;
   readonly podSubnet: string;
   readonly bridge: string;
   readonly networkMtu: number;
@@ -93,6 +94,18 @@ function interfaceName(value: string): string {
   return value;
 }
 
+/** "youki=/usr/bin/youki,other=runsc" */
+function programs(value: string): Readonly<Record<string, string>> {
+  const pairs = value.split(",").filter((pair) => pair.trim() !== "");
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [, name = "", program = ""] = /^\s*([a-z0-9][a-z0-9.-]{0,62})=(\S+)\s*$/.exec(pair) ?? [];
+      if (name === "") throw new AgentError("invalid-argument", `${JSON.stringify(pair)} is no handler with its program, name=path`);
+      return [name, program];
+    }),
+  );
+}
+
 function ipAddress(value: string): string {
   if (isIP(value) === 0) throw new AgentError("invalid-argument", `${JSON.stringify(value)} is no IP address`);
   return value;
@@ -132,6 +145,13 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     unit: "path or name",
     doc: "OCI runtime of pods that name no handler. Empty: crun where it is installed, else runc.",
     read: text,
+  },
+  moreRuntimes: {
+    name: "runtimes",
+    default: "",
+    unit: "name=path, with commas",
+    doc: "OCI runtimes of further handlers, beside crun and runc. One that is not there ends the start.",
+    read: programs,
   },
   podSubnet: {
     name: "pod-subnet",

@@ -1,4 +1,4 @@
-// RuntimeService: the calls that are there. gRPC answers UNIMPLEMENTED to the others.
+// RuntimeService: all its calls.
 import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { RuntimeServiceServer } from "../../generated/cri/runtime/v1/api.ts";
 import type { Edge } from "../edge.ts";
@@ -15,6 +15,7 @@ import { listMetricDescriptors } from "./list-metric-descriptors.ts";
 import { listPodSandboxMetrics } from "./list-pod-sandbox-metrics.ts";
 import { listPodSandboxStats } from "./list-pod-sandbox-stats.ts";
 import { listPodSandbox } from "./list-pod-sandbox.ts";
+import { notOffered } from "./not-offered.ts";
 import { podSandboxStats } from "./pod-sandbox-stats.ts";
 import { podSandboxStatus } from "./pod-sandbox-status.ts";
 import { portForward } from "./port-forward.ts";
@@ -60,6 +61,9 @@ export function runtimeService(edge: Edge): UntypedServiceImplementation {
     reopenContainerLog: edge.unary("ReopenContainerLog", reopenContainerLog),
     updateContainerResources: edge.unary("UpdateContainerResources", updateContainerResources),
     updatePodSandboxResources: edge.unary("UpdatePodSandboxResources", updatePodSandboxResources),
+    checkpointContainer: edge.unary("CheckpointContainer", notOffered("checkpoint container: memory of processes is not saved here")),
+    checkpointPod: edge.unary("CheckpointPod", notOffered("checkpoint pod: memory of processes is not saved here")),
+    restorePod: edge.unary("RestorePod", notOffered("restore pod: checkpoints are not read here")),
     updateRuntimeConfig: edge.unary("UpdateRuntimeConfig", updateRuntimeConfig),
     containerStats: edge.unary("ContainerStats", containerStats),
     listContainerStats: edge.unary("ListContainerStats", listContainerStats),

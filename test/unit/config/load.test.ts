@@ -37,6 +37,21 @@ test("the command line wins over the file, and the file over the default", (t) =
   t.is(config.podSubnet, "10.88.0.0/16");
 });
 
+test("OCI runtimes of further handlers are named with their programs", (t) => {
+  t.deepEqual(load("--config", "/dev/null", "--runtimes", "youki=/usr/bin/youki, other=runsc").moreRuntimes, {
+    youki: "/usr/bin/youki",
+    other: "runsc",
+  });
+  t.deepEqual(load("--config", "/dev/null").moreRuntimes, {});
+  for (const bad of ["youki", "=/usr/bin/youki", "Bad_Name=/x", "a=", "a=/x b"]) {
+    t.throws(
+      () => load("--config", "/dev/null", "--runtimes", bad),
+      { message: /read --runtimes: .* is no handler with its program/ },
+      bad,
+    );
+  }
+});
+
 test("one path has one spelling", (t) => {
   t.is(load("--config", "/dev/null", "--root", "/a//b/").root, "/a/b");
 });

@@ -1,0 +1,76 @@
+// Runtime handlers: those that are installed, those that the settings name, and what Status says of them.
+import { chmod, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { status } from "@grpc/grpc-js";
+import test from "ava";
+import { TestNode } from "../lib/node.ts";
+import { Pod } from "../lib/pods.ts";
+import { shared } from "../lib/teardown.ts";
+
+interface Status {
+  readonly status: { readonly conditions: readonly { type: string; status: boolean; reason: string; message: string }[] };
+  readonly runtime_handlers: readonly { name: string; features: { recursive_read_only_mounts: boolean; user_namespaces: boolean } }[];
+  readonly features: { supplemental_groups_policy: boolean; mount_options: boolean };
+}
+
+interface Place {
+  readonly node: TestNode;
+  /** crun, with a mark on each of its calls; the default and the handler "marked" */
+  readonly program: string;
+  readonly mark: string;
+}
+
+const place = shared<Place>(test, async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), "berth-handlers-"));
+  t.teardown(() => rm(folder, { recursive: true }));
+  const [program, mark] = [join(folder, "marked-crun"), join(folder, "mark")];
+  await writeFile(program, `#!/bin/sh\ntouch ${mark}\nexec crun "$@"\n`);
+  await chmod(program, 0o755);
+  const own = join(folder, "default-crun");
+  await writeFile(own, '#!/bin/sh\nexec crun "$@"\n');
+  await chmod(own, 0o755);
+  const node = await TestNode.start(t, { flags: ["--runtime", own, "--runtimes", `marked=${program}`] });
+  return { node, program: own, mark };
+});
+
+const nodeStatus = (): Promise<Status> => place().node.cri.call<Status>("Status", {});
+
+test("a handler of the settings runs the containers of pods that name it, and no others", async (t) => {
+  const { node, mark } = place();
+  const plain = await Pod.run(node);
+  await plain.start("one", ["sleep", "1000"]);
+  t.false(existsSync(mark));
+  const pod = await Pod.run(node, {}, "marked");
+  await pod.start("one", ["sleep", "1000"]);
+  t.true(existsSync(mark));
+  for (const each of [plain, pod]) await each.remove();
+});
+
+test("a handler that nobody has named is refused before anything is made", async (t) => {
+  const { node } = place();
+  const refused = Pod.run(node, {}, "nobody");
+  await t.throwsAsync(refused, { code: status.INVALID_ARGUMENT, message: /runtime handler "nobody" is not one of .*"marked"/ });
+  t.deepEqual(await node.cri.call("ListPodSandbox", {}), { items: [] });
+});
+
+test("Status lists each handler with what it can, the default one without a name", async (t) => {
+  const { runtime_handlers: handlers, features } = await nodeStatus();
+  const names = handlers.map(({ name }) => name);
+  t.is(names[0], "");
+  t.true(names.includes("marked") && names.includes("crun"));
+  t.is(new Set(names).size, names.length);
+  for (const each of handlers) t.deepEqual(each.features, { recursive_read_only_mounts: true, user_namespaces: false });
+  t.like(features, { supplemental_groups_policy: true, mount_options: true });
+});
+
+test("the runtime is not ready while its program is gone, and Status says why", async (t) => {
+  const { program } = place();
+  const ready = async () => (await nodeStatus()).status.conditions.find(({ type }) => type === "RuntimeReady");
+  t.like(await ready(), { status: true, reason: "" });
+  await rename(program, `${program}.away`);
+  t.like(await ready(), { status: false, reason: "RuntimeNotFound", message: `${program} is not there any more` });
+  await rename(`${program}.away`, program);
+  t.like(await ready(), { status: true, message: "" });
+});
