@@ -83,7 +83,14 @@ impl Connection {
             match send(&self.socket, &self.out[self.sent..], SendFlags::NOSIGNAL) {
                 Ok(bytes) => self.sent += bytes,
                 Err(Errno::INTR) => {}
-                Err(Errno::AGAIN) => return,
+                Err(Errno::AGAIN) => {
+                    // Of one who never catches up, what is sent would pile up behind what is not.
+                    if self.sent > self.out.len() / 2 {
+                        self.out.drain(..self.sent);
+                        self.sent = 0;
+                    }
+                    return;
+                }
                 Err(_) => {
                     self.open = false;
                     return;
@@ -98,5 +105,36 @@ impl Connection {
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::net::{AddressFamily, SocketFlags, SocketType, socketpair};
+    use wire::{ShimExecOutput, shim_response::Result as CallResult};
+
+    const CHUNK_BYTES: usize = 64 * 1024;
+
+    #[test]
+    fn a_reader_who_never_catches_up_costs_what_waits_for_it_and_not_what_it_has_read() {
+        let (ours, its) =
+            socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::NONBLOCK, None).expect("sockets");
+        let mut connection = Connection::new(ours);
+        connection.is_session = true;
+        let output = ShimExecOutput { data: vec![b'x'; CHUNK_BYTES], ..ShimExecOutput::default() };
+        let response = ShimResponse { id: 1, failure: None, result: Some(CallResult::ExecOutput(output)) };
+        let (mut sent, mut buffer) = (0, vec![0; CHUNK_BYTES]);
+        while sent < 200 {
+            // As the loop does: only who is behind is not given more.
+            while !connection.is_busy() {
+                connection.queue(&response);
+                sent += 1;
+            }
+            assert!(connection.wants_to_write());
+            read(&its, &mut buffer).expect("read");
+            connection.flush();
+        }
+        assert!(connection.out.capacity() < 20 * CHUNK_BYTES, "{} bytes are held", connection.out.capacity());
     }
 }
