@@ -19,6 +19,8 @@ pub enum Source {
     Listener,
     Signals,
     Connection(u64),
+    /// takes more, and says nothing
+    ConnectionRoom(u64),
     Stream(String, usize),
     Input(String),
     ExecInput(u64),
@@ -94,9 +96,15 @@ impl Server {
             Ok(_) | Err(Errno::INTR) => {}
             Err(errno) => return Err(errno),
         }
-        let ready: Vec<bool> = descriptors.iter().map(|descriptor| !descriptor.revents().is_empty()).collect();
+        let ready: Vec<PollFlags> = descriptors.iter().map(PollFd::revents).collect();
         // From the last to the first: a stream that ends is taken out of its list.
-        Ok(sources.into_iter().zip(ready).rev().filter(|(_, ready)| *ready).map(|(source, _)| source).collect())
+        let ready = sources.into_iter().zip(ready).rev().filter(|(_, events)| !events.is_empty());
+        Ok(ready
+            .map(|(source, events)| match source {
+                Source::Connection(id) if events == PollFlags::OUT => Source::ConnectionRoom(id),
+                source => source,
+            })
+            .collect())
     }
 
     fn next_deadline(&self) -> Option<Instant> {

@@ -124,6 +124,11 @@ impl Server {
                     }
                 }
             }
+            Source::ConnectionRoom(id) => {
+                if let Some(connection) = self.connections.get_mut(&id) {
+                    connection.flush();
+                }
+            }
             Source::Stream(id, index) => self.read_stream(&id, index),
             Source::Input(id) => {
                 if let Some(container) = self.containers.get_mut(&id) {
