@@ -54,7 +54,10 @@ impl Exec {
 
     /// Ends the process and all that it has started; a runtime that is still at work with what it has begun.
     pub fn kill(&self) {
-        process_tree::kill(self.pid.unwrap_or(self.runtime_pid));
+        // Of one that has ended the number may be a stranger's by now.
+        if self.ended.is_none() {
+            process_tree::kill(self.pid.unwrap_or(self.runtime_pid));
+        }
         if let Some(cgroup) = &self.cgroup {
             cgroup.kill();
         }
@@ -65,9 +68,11 @@ impl Exec {
         self.ended.is_some() && self.pipes.is_empty() && (self.cut.is_none() || self.is_dead())
     }
 
-    /// Tells of the end of what was killed, where that is waited for.
+    /// Tells of the end of what was killed, where that is waited for: not before the output is read, or it would tell again and
+    /// again.
     pub fn dying(&self) -> Option<&OwnedFd> {
-        self.cgroup.as_ref().filter(|_| self.cut.is_some() && self.ended.is_some()).map(ExecCgroup::events)
+        let is_awaited = self.cut.is_some() && self.ended.is_some() && self.pipes.is_empty();
+        self.cgroup.as_ref().filter(|_| is_awaited).map(ExecCgroup::events)
     }
 
     fn is_dead(&self) -> bool {

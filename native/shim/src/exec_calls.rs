@@ -111,17 +111,19 @@ impl Server {
         match started {
             Ok(pid) => {
                 exec.pid = Some(pid);
-                match stdio::open_terminal(&mut exec.console, &mut exec.input) {
+                let terminal = stdio::open_terminal(&mut exec.console, &mut exec.input);
+                let is_unheard = terminal.is_err();
+                match terminal {
                     Ok(terminal) => exec.pipes.extend(terminal.map(|pipe| (ShimStream::Stdout, pipe))),
                     Err(failure) => {
                         log::warn(format_args!("take the terminal of an exec in {}: {failure}", exec.container));
-                        exec.kill();
                     }
                 }
-                if exec.cut.is_some() {
+                // Before any kill: it may have ended by now.
+                self.expect(pid, Child::ExecProcess(number));
+                if let Some(exec) = self.execs.get(&number).filter(|exec| is_unheard || exec.cut.is_some()) {
                     exec.kill();
                 }
-                self.expect(pid, Child::ExecProcess(number));
             }
             // Its end was ours.
             Err(_) if exec.cut.is_some() => match end {

@@ -125,8 +125,13 @@ fn folder(at: BorrowedFd, path: &str) -> Result<OwnedFd, Errno> {
 }
 
 fn processes(folder: &OwnedFd) -> Vec<i32> {
-    let text = read_file(folder, "cgroup.procs").unwrap_or_default();
-    text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect()
+    members(&read_file(folder, "cgroup.procs").unwrap_or_default())
+}
+
+/// Of whole lines: a number that was cut is another process's.
+fn members(text: &str) -> Vec<i32> {
+    let (whole, _) = text.rsplit_once('\n').unwrap_or_default();
+    whole.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect()
 }
 
 fn read_file(folder: &OwnedFd, name: &str) -> Result<String, Errno> {
@@ -144,4 +149,16 @@ fn read_file(folder: &OwnedFd, name: &str) -> Result<String, Errno> {
 fn write_file(folder: &OwnedFd, name: &str, value: &str) -> Result<(), Errno> {
     let file = openat(folder, name, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())?;
     write(&file, value.as_bytes()).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::members;
+
+    #[test]
+    fn a_number_that_the_bound_has_cut_names_nobody() {
+        assert_eq!(members("17\n0\n4711\n"), [17, 4711]);
+        assert_eq!(members("17\n47"), [17]);
+        assert!(members("47").is_empty());
+    }
 }
