@@ -2,7 +2,7 @@
 
 use crate::{error::ShimError, log_rotation};
 use rustix::{
-    fs::{CWD, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2},
+    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2},
     io::{Errno, write},
 };
 use std::{
@@ -216,10 +216,16 @@ impl Place {
         Ok(folder)
     }
 
-    /// For appending, made if need be.
+    /// For appending, made if need be. Who may write there may have put a device in its place.
     fn open_file(&self, folder: &OwnedFd) -> Result<OwnedFd, ShimError> {
-        openat2(folder, self.name(), FILE, Mode::from_raw_mode(0o640), BELOW)
-            .map_err(|errno| ShimError::io(self.opening(), errno))
+        let failed = |errno: Errno| ShimError::io(self.opening(), errno);
+        let file = openat2(folder, self.name(), FILE, Mode::from_raw_mode(0o640), BELOW).map_err(failed)?;
+        let stat = fstat(&file).map_err(failed)?;
+        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
+            Ok(file)
+        } else {
+            Err(ShimError::Argument { doing: self.opening(), why: "it is no regular file" })
+        }
     }
 
     fn opening(&self) -> String {
@@ -230,11 +236,28 @@ impl Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rustix::fs::mknodat;
+
+    const WHOLE: Rotation = Rotation { max_bytes: 0, max_files: 0 };
+
+    #[test]
+    fn a_pipe_in_a_logs_place_is_refused_whether_somebody_reads_it_or_not() {
+        let folder = std::env::temp_dir().join(format!("berth-log-pipe-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("folder");
+        let pipe = folder.join("0.log");
+        mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("pipe");
+        let open = || Log::open(&folder.to_string_lossy(), "0.log", WHOLE);
+        assert!(matches!(open(), Err(ShimError::Io { .. })));
+        let reader = openat(CWD, &pipe, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).expect("reader");
+        assert!(matches!(open(), Err(ShimError::Argument { .. })));
+        drop(reader);
+        std::fs::remove_dir_all(&folder).expect("remove");
+    }
 
     #[test]
     fn a_path_that_leaves_its_directory_is_refused() {
         for bad in ["../a", "/etc/a", "a/../../b"] {
-            let opened = Log::open("/tmp", bad, Rotation { max_bytes: 0, max_files: 0 });
+            let opened = Log::open("/tmp", bad, WHOLE);
             assert!(matches!(opened, Err(ShimError::Argument { .. })), "{bad}");
         }
     }
