@@ -19,20 +19,10 @@ pub fn raise() {
     let _ = GIVEN.set(given);
 }
 
-/// The bound as it was given, until this is dropped: for as long as it takes to start a program.
-pub struct Lowered(Option<Rlimit>);
-
-pub fn lowered() -> Lowered {
-    let Some(given) = GIVEN.get() else { return Lowered(None) };
-    let raised = getrlimit(Resource::Nofile);
-    let _ = setrlimit(Resource::Nofile, *given);
-    Lowered(Some(raised))
-}
-
-impl Drop for Lowered {
-    fn drop(&mut self) {
-        if let Some(raised) = self.0.take() {
-            let _ = setrlimit(Resource::Nofile, raised);
-        }
+/// The bound as it was given, in a new process that is about to become a program. It can't open anything then where the shim has
+/// more open than that.
+pub fn give_back() {
+    if let Some(given) = GIVEN.get() {
+        let _ = setrlimit(Resource::Nofile, *given);
     }
 }

@@ -13,7 +13,7 @@ use std::{
         unix::process::CommandExt,
     },
     path::{Path, PathBuf},
-    process::{self, Command},
+    process::Command,
     time::Duration,
 };
 use sys::process::{Fork, fork, fork_into};
@@ -39,6 +39,7 @@ pub enum Stdio {
 }
 
 /// Where an exec's process comes to be.
+#[derive(Default)]
 pub struct ExecPlace<'a> {
     /// a cgroup of v2 for the runtime and all that it starts
     pub born_in: Option<BorrowedFd<'a>>,
@@ -65,23 +66,22 @@ impl Stdio {
 impl Runtime {
     /// Each gives the process id of the runtime, which the caller waits for. `log` takes the runtime's own words.
     pub fn create(&self, id: &str, bundle: &Path, pid_file: &Path, log: &Path, stdio: Stdio) -> Result<i32, ShimError> {
-        let mut command = self.command(log);
+        let mut command = self.command(log)?;
         command.arg("create").arg("--bundle").arg(bundle).arg("--pid-file").arg(pid_file);
         stdio.give_to(&mut command);
-        command.arg(id);
-        self.spawn(command, "create", id)
+        self.run(command, "create", id, &ExecPlace::default())
     }
 
     pub fn start(&self, id: &str, log: &Path) -> Result<i32, ShimError> {
-        let mut command = self.command(log);
-        command.arg("start").arg(id);
-        self.spawn(command, "start", id)
+        let mut command = self.command(log)?;
+        command.arg("start");
+        self.run(command, "start", id, &ExecPlace::default())
     }
 
     pub fn delete(&self, id: &str, log: &Path) -> Result<i32, ShimError> {
-        let mut command = self.command(log);
-        command.arg("delete").arg("--force").arg(id);
-        self.spawn(command, "delete", id)
+        let mut command = self.command(log)?;
+        command.arg("delete").arg("--force");
+        self.run(command, "delete", id, &ExecPlace::default())
     }
 
     pub fn exec(
@@ -93,17 +93,38 @@ impl Runtime {
         stdio: Stdio,
         place: &ExecPlace,
     ) -> Result<i32, ShimError> {
-        let mut command = self.command(log);
+        let mut command = self.command(log)?;
         command.arg("exec").arg("--detach").arg("--process").arg(process).arg("--pid-file").arg(pid_file);
         if let Some(name) = place.sub_cgroup {
             command.arg("--cgroup").arg(name);
         }
         stdio.give_to(&mut command);
+        self.run(command, "exec", id, place)
+    }
+
+    /// Without the runtime's help: what it keeps of a container that it could not delete.
+    pub fn forget(&self, id: &str) {
+        // It has made nothing in many cases; what can't be removed goes with the pod.
+        let _ = fs::remove_dir_all(self.root.join(id));
+    }
+
+    fn command(&self, log: &Path) -> Result<Command, ShimError> {
+        // `Stdio::null` would be opened in the new process, which can't open anything any more.
+        let null = || {
+            let file = File::options().read(true).write(true).open("/dev/null");
+            file.map_err(|source| ShimError::io("open /dev/null", source))
+        };
+        let mut command = Command::new(&self.program);
+        command.env_clear().env("PATH", PATH).current_dir("/").stdin(null()?).stdout(null()?).stderr(null()?);
+        command.arg("--root").arg(&self.root).arg("--log").arg(log).arg("--log-format").arg("json");
+        Ok(command)
+    }
+
+    /// Waited for by its number, as every process here.
+    fn run(&self, mut command: Command, verb: &str, id: &str, place: &ExecPlace) -> Result<i32, ShimError> {
         command.arg(id);
-        let failed = |source: std::io::Error| ShimError::io(format!("{} exec {id}", self.program.display()), source);
-        let pipe = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()));
-        let (report, its_report) = pipe?;
-        let _limit = descriptors::lowered();
+        let failed = |source: std::io::Error| ShimError::io(format!("{} {verb} {id}", self.program.display()), source);
+        let (report, its_report) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
         let forked = match place.born_in {
             Some(cgroup) => fork_into(cgroup),
             None => fork(),
@@ -113,6 +134,7 @@ impl Runtime {
                 // One that is refused (lower than our own, without the capability) leaves it as it is.
                 let _ = fs::write("/proc/self/oom_score_adj", adjustment.to_string());
             }
+            descriptors::give_back();
             let errno = command.exec().raw_os_error().unwrap_or(0);
             let _ = write(&its_report, &errno.to_ne_bytes());
             // No destructor may run here: they would take away what is the shim's.
@@ -125,27 +147,6 @@ impl Runtime {
             Ok(0) => Ok(pid),
             _ => Err(failed(std::io::Error::from_raw_os_error(i32::from_ne_bytes(errno)))),
         }
-    }
-
-    /// Without the runtime's help: what it keeps of a container that it could not delete.
-    pub fn forget(&self, id: &str) {
-        // It has made nothing in many cases; what can't be removed goes with the pod.
-        let _ = fs::remove_dir_all(self.root.join(id));
-    }
-
-    fn command(&self, log: &Path) -> Command {
-        let mut command = Command::new(&self.program);
-        command.env_clear().env("PATH", PATH).current_dir("/");
-        command.stdin(process::Stdio::null()).stdout(process::Stdio::null()).stderr(process::Stdio::null());
-        command.arg("--root").arg(&self.root).arg("--log").arg(log).arg("--log-format").arg("json");
-        command
-    }
-
-    fn spawn(&self, mut command: Command, verb: &str, id: &str) -> Result<i32, ShimError> {
-        let _limit = descriptors::lowered();
-        let failed = |source: std::io::Error| ShimError::io(format!("{} {verb} {id}", self.program.display()), source);
-        // Waited for by its number, as every process here: dropping the handle neither waits nor kills.
-        Ok(command.spawn().map_err(failed)?.id().cast_signed())
     }
 }
 
@@ -168,7 +169,9 @@ pub fn message(log: &Path) -> String {
 pub fn read_pid(file: &Path) -> Result<i32, ShimError> {
     let failed = |source: std::io::Error| ShimError::io(format!("read {}", file.display()), source);
     let text = fs::read_to_string(file).map_err(failed)?;
-    text.trim().parse().map_err(|_| failed(std::io::ErrorKind::InvalidData.into()))
+    // Of kill(2), 1 and less are others' or everybody.
+    let pid = text.trim().parse().ok().filter(|pid| *pid > 1);
+    pid.ok_or_else(|| failed(std::io::ErrorKind::InvalidData.into()))
 }
 
 /// The value of a text field of one flat JSON object.
@@ -194,7 +197,8 @@ fn json_string(line: &str, field: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::json_string;
+    use super::{json_string, read_pid};
+    use std::fs;
 
     #[test]
     fn a_runtime_says_why_in_a_field_of_its_log() {
@@ -202,5 +206,15 @@ mod tests {
         assert_eq!(json_string(line, "msg").as_deref(), Some("exec: \"nope\": not found really"));
         assert_eq!(json_string(r#"{ "msg" : "crun" }"#, "msg").as_deref(), Some("crun"));
         assert_eq!(json_string("not json", "msg"), None);
+    }
+
+    #[test]
+    fn a_number_that_names_no_process_of_ours_is_no_pid() {
+        let file = std::env::temp_dir().join(format!("berth-pid-{}", std::process::id()));
+        for (text, good) in [("4711\n", true), ("1", false), ("0", false), ("-4711", false), ("", false)] {
+            fs::write(&file, text).expect("write");
+            assert_eq!(read_pid(&file).is_ok(), good, "{text:?}");
+        }
+        fs::remove_file(&file).expect("remove");
     }
 }

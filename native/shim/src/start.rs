@@ -126,6 +126,7 @@ impl Server {
     pub fn start_taken_back(&mut self, id: &str) {
         let Some(container) = self.containers.get_mut(id) else { return };
         container.close_streams();
+        (container.input, container.console) = (None, None);
         container.launched = false;
         container.process = None;
         let exit = Ended { code: 128, signal: 0, at_nanos: time::now_nanos() }.as_exit(false);
@@ -155,7 +156,7 @@ fn hold_process(container: &mut Container) -> Result<i32, ShimError> {
             std::io::Error::from(std::io::ErrorKind::InvalidData),
         )
     };
-    let descriptor = pidfd_open(Pid::from_raw(pid).filter(|_| pid > 1).ok_or_else(wrong)?, PidfdFlags::empty());
+    let descriptor = pidfd_open(Pid::from_raw(pid).ok_or_else(wrong)?, PidfdFlags::empty());
     let descriptor = descriptor
         .map_err(|errno| ShimError::io(format!("hold process {pid} of container {}", container.id), errno))?;
     container.process = Some(Process { pid, descriptor });
