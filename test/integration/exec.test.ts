@@ -1,5 +1,9 @@
 // Exec with streams: a command that somebody uses now.
-import { readdir } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { once } from "node:events";
+import { readdir, readFile } from "node:fs/promises";
+import { connect } from "node:net";
+import { join } from "node:path";
 import test from "ava";
 import { ChannelClient } from "../lib/channel-client.ts";
 import { isRunning } from "../lib/kernel.ts";
@@ -133,7 +137,7 @@ for (const [what, request, code] of [
 test("hundreds of sessions, some cut off by their clients, leave no descriptor and no process behind", async (t) => {
   const pod = await Pod.run(node());
   const container = await pod.start("one", ["sleep", "1000"]);
-  const shim = Number(JSON.parse((await pod.status()).info["info"] ?? "{}").shimPid);
+  const shim = await shimOf(pod);
   const descriptors = async (): Promise<number[]> => {
     const counts = [node().pid, shim].map(async (pid) => (await readdir(`/proc/${pid}/fd`)).length);
     return await Promise.all(counts);
@@ -160,3 +164,46 @@ test("hundreds of sessions, some cut off by their clients, leave no descriptor a
   t.notRegex(await container.output("ps"), /echo/);
   await pod.remove();
 });
+
+test("input that a command does not read waits with its client, also while the command writes", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"]);
+  const { client, stdin, stdout } = await execStreams(t, container, ["cat", "/dev/zero"]);
+  const [piece, pieces] = [Buffer.alloc(64 * 1024), 512];
+  for (let count = 0; count < pieces; count++) stdin.write(piece);
+  let bytes = 0;
+  await node().eventually("as much has come as could have gone", async () => {
+    for (const chunk of stdout.chunks.splice(0)) bytes += chunk.length;
+    return bytes > 2 * pieces * piece.length ? true : undefined;
+  });
+  const rssKib = Number(/VmRSS:\s+(\d+)/.exec(await readFile(`/proc/${await shimOf(pod)}/status`, "utf8"))?.[1]);
+  t.true(rssKib < 8 * 1024, `the shim has ${rssKib} KiB`);
+  client.socket.destroy();
+  await pod.remove();
+});
+
+test("a shim has more sessions than the descriptors that its programs may have", async (t) => {
+  const [few, many] = [64, 100];
+  const helper = String(await node().helperPid());
+  const given = /Max open files\s+(\d+)/.exec(await readFile(`/proc/${helper}/limits`, "utf8"))?.[1] ?? "";
+  execFileSync("prlimit", ["--pid", helper, `--nofile=${few}:`]);
+  const pod = await Pod.run(node()).finally(() => execFileSync("prlimit", ["--pid", helper, `--nofile=${given}:`]));
+  const container = await pod.start("one", ["sleep", "1000"]);
+  const sockets = await readdir(join(node().state, "s"));
+  const socket = join(node().state, "s", sockets.find((name) => pod.id.startsWith(name)) ?? "");
+  const sessions = Array.from({ length: many }, () => connect(socket));
+  const end = () => {
+    for (const session of sessions) session.destroy();
+  };
+  t.teardown(end);
+  await Promise.all(sessions.map((session) => once(session, "connect")));
+  const shim = await shimOf(pod);
+  await node().eventually("it has them", async () => ((await readdir(`/proc/${shim}/fd`)).length > many ? true : undefined));
+  t.is(await container.output("sh", "-c", "ulimit -n"), String(few));
+  end();
+  await pod.remove();
+});
+
+async function shimOf(pod: Pod): Promise<number> {
+  return Number(JSON.parse((await pod.status()).info["info"] ?? "{}").shimPid);
+}
