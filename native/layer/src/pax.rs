@@ -56,12 +56,12 @@ impl Records {
     pub fn time(&self, key: &str) -> Option<Time> {
         let text = str::from_utf8(self.get(key)?).ok()?;
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-        let seconds = whole.parse().ok()?;
+        let seconds: i64 = whole.parse().ok()?;
         let digits: String = fraction.chars().chain(std::iter::repeat('0')).take(9).collect();
         let nanos: u32 = digits.parse().ok()?;
         // "-1.25" is a second and a quarter before the epoch.
         Some(if whole.starts_with('-') && nanos > 0 {
-            Time { seconds: seconds - 1, nanos: 1_000_000_000 - nanos }
+            Time { seconds: seconds.saturating_sub(1), nanos: 1_000_000_000 - nanos }
         } else {
             Time { seconds, nanos }
         })
@@ -109,9 +109,13 @@ mod tests {
 
     #[test]
     fn times_have_nanoseconds_and_may_be_before_the_epoch() {
-        for (text, seconds, nanos) in
-            [("12", 12, 0), ("12.5", 12, 500_000_000), ("12.0000000019", 12, 1), ("-1.25", -2, 750_000_000)]
-        {
+        for (text, seconds, nanos) in [
+            ("12", 12, 0),
+            ("12.5", 12, 500_000_000),
+            ("12.0000000019", 12, 1),
+            ("-1.25", -2, 750_000_000),
+            ("-9223372036854775808.5", i64::MIN, 500_000_000),
+        ] {
             let record = format!("mtime={text}\n");
             let length = record.len() + if record.len() + 3 > 9 { 3 } else { 2 };
             let records = Records::parse(format!("{length} {record}").as_bytes()).expect("good");
