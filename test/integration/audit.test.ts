@@ -277,3 +277,15 @@ test.serial("pods that come and go are never named while they do", async (t) => 
   t.true(looks > 2, `${looks} looks`);
   await agrees(t);
 });
+
+test.serial("a program of a container that is named as a shim, and has a file where a shim has its log, is none", async (t) => {
+  const pod = await Pod.run(node());
+  const folder = join(node().state, "pods", newId());
+  const program = "/tmp/berth-shim";
+  const script = `mkdir -p ${folder} && printf '#!/bin/sh\\necho runs; sleep 1000\\n' > ${program} && chmod +x ${program}`;
+  const container = await pod.start("one", ["sh", "-c", `${script} && exec ${program} 2>>${folder}/shim.log`]);
+  await container.logged(/runs/);
+  await agrees(t);
+  t.is((await container.status()).state, "CONTAINER_RUNNING");
+  await pod.remove();
+});

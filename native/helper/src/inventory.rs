@@ -6,6 +6,7 @@ use netlink::{HostPort, InterfaceName, Protocol};
 use std::{
     collections::{HashMap, HashSet},
     fs,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 use wire::{
@@ -71,7 +72,12 @@ fn pod_of_shim(pid: i32, pods: &Path) -> Option<String> {
     if session.parse() != Ok(pid) {
         return None;
     }
-    let log = fs::read_link(format!("/proc/{pid}/fd/2")).ok()?;
+    let log = format!("/proc/{pid}/fd/2");
+    // A container may have a file of that path in its own root, and a program of that name.
+    if fs::metadata(&log).ok()?.dev() != fs::metadata(pods).ok()?.dev() {
+        return None;
+    }
+    let log = fs::read_link(log).ok()?;
     let pod = log.strip_prefix(pods).ok()?.components().next()?;
     pod.as_os_str().to_str().map(str::to_owned)
 }
