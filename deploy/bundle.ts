@@ -32,6 +32,7 @@ await build({
   format: "esm",
   banner: { js: banner },
   legalComments: "none",
+  define: { IS_BUNDLED: "true" },
   minifySyntax: true,
   sourcemap: false,
   logLevel: "warning",

@@ -1,6 +1,7 @@
 // The helper as berthd sees it: one typed function a call. Shapes and units: proto/berth/native/helper.proto.
 import { withBackoff } from "../base/backoff.ts";
 import { kindOf, wrap } from "../base/errors.ts";
+import { failpoint } from "../base/failpoint.ts";
 import {
   HelperRequest,
   HelperResponse,
@@ -125,7 +126,10 @@ export class HelperClient implements Helper {
     try {
       return await withBackoff(RESTART_BACKOFF, again, async () => {
         const connection = await this.#connect();
-        const { result } = await connection.call(call, timeoutMs);
+        const answer = connection.call(call, timeoutMs);
+        failpoint(`sent helper ${call.$case}`);
+        const { result } = await answer;
+        failpoint(`answered helper ${call.$case}`);
         return take(result);
       });
     } catch (failure) {

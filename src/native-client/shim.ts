@@ -1,5 +1,6 @@
 // The shim of one pod as berthd sees it. Shapes and units: proto/berth/native/shim.proto.
 import { AgentError, wrap } from "../base/errors.ts";
+import { failpoint } from "../base/failpoint.ts";
 import {
   ShimRequest,
   ShimResponse,
@@ -136,7 +137,10 @@ export class ShimClient {
 
   async #call<T>(call: Call, take: (result: Result | undefined) => T, timeoutMs = CALL_TIMEOUT_MS): Promise<T> {
     try {
-      const { result } = await this.#connection.call(call, timeoutMs);
+      const answer = this.#connection.call(call, timeoutMs);
+      failpoint(`sent shim ${call.$case}`);
+      const { result } = await answer;
+      failpoint(`answered shim ${call.$case}`);
       return take(result);
     } catch (failure) {
       throw wrap(failure, `shim ${call.$case} in pod ${this.#name}`);

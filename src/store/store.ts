@@ -5,6 +5,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { AgentError, messageOf } from "../base/errors.ts";
+import { failpoint } from "../base/failpoint.ts";
 import type { Change } from "./change.ts";
 import { Collection } from "./collection.ts";
 import type { CommitFailure, Row, WorkerReply, WorkerRequest } from "./messages.ts";
@@ -100,7 +101,9 @@ export class Store {
     while (this.#pending.length > 0) {
       const batch = this.#pending;
       this.#pending = [];
+      passBy("commit", batch);
       const failures = await this.#writeBatch(batch);
+      passBy("committed", batch);
       for (const [index, { changes, resolve, reject }] of batch.entries()) {
         const failure = failures[index];
         if (failure !== undefined) {
@@ -138,4 +141,8 @@ export class Store {
     this.#dead ??= failure;
     this.#waiter?.reject(failure);
   }
+}
+
+function passBy(moment: "commit" | "committed", batch: readonly PendingCommit[]): void {
+  for (const { changes } of batch) for (const { row } of changes) failpoint(`${moment} ${row.kind}`);
 }

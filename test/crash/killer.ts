@@ -4,7 +4,16 @@ import type { PodModel } from "./model.ts";
 import type { Random } from "./random.ts";
 import { pause, type World } from "./world.ts";
 
-const WEIGHTS = { berthd: 30, helper: 20, shim: 18, "berthd and helper": 10, "all three": 8, SIGTERM: 8, "berthd twice": 6 } as const;
+const WEIGHTS = {
+  berthd: 30,
+  helper: 20,
+  shim: 18,
+  "berthd and helper": 10,
+  "all three": 8,
+  SIGTERM: 8,
+  "berthd twice": 6,
+  "at a failpoint": 24,
+} as const;
 type Kill = keyof typeof WEIGHTS;
 
 const LONGEST_DELAY_MS = 60;
@@ -12,8 +21,27 @@ const LONGEST_AWAY_MS = 500;
 // Recovery takes so long.
 const LONGEST_START_MS = 400;
 
+// Long enough for a few calls.
+const FAILPOINT_TIMEOUT_MS = 3000;
+
+/** Between a record and its effect, or the other way round: pods, containers, endpoints, layers, and halves of their removal. */
+const FAILPOINTS = [
+  ...["sandbox", "container", "endpoint", "network", "image", "snapshot", "blob"].flatMap((kind) => [
+    `commit ${kind}`,
+    `committed ${kind}`,
+  ]),
+  ...["createContainer", "startContainer", "deleteContainer", "signal", "reopenLog", "shutdown"].flatMap((call) => [
+    `sent shim ${call}`,
+    `answered shim ${call}`,
+  ]),
+  ...["startSandbox", "detachEndpoint", "killCgroup", "removeCgroup", "removeTree", "unpackLayer", "updateCgroup", "ensureNetwork"].flatMap(
+    (call) => [`sent helper ${call}`, `answered helper ${call}`],
+  ),
+];
+
 interface Planned {
   readonly kill: Kill;
+  readonly failpoint: string;
   readonly delayMs: number;
   readonly awayMs: number;
   readonly startMs: number;
@@ -33,12 +61,8 @@ export class Killer {
     for (let left = kills; left > 0; left--) {
       const startMs = random.below(LONGEST_START_MS);
       const awayMs = random.chance(50) ? 0 : random.below(LONGEST_AWAY_MS);
-      this.#plan.set(random.between(1, calls), {
-        kill: random.weighted(WEIGHTS),
-        delayMs: random.below(LONGEST_DELAY_MS),
-        awayMs,
-        startMs,
-      });
+      const [kill, failpoint] = [random.weighted(WEIGHTS), random.pick(FAILPOINTS)];
+      this.#plan.set(random.between(1, calls), { kill, failpoint, delayMs: random.below(LONGEST_DELAY_MS), awayMs, startMs });
     }
     world.watchCalls((call) => this.#called(call));
   }
@@ -63,7 +87,7 @@ export class Killer {
     });
   }
 
-  async #do({ kill, awayMs, startMs }: Planned): Promise<void> {
+  async #do({ kill, failpoint, awayMs, startMs }: Planned): Promise<void> {
     const { node, journal } = this.#world;
     const victim = kill === "shim" || kill === "all three" ? this.#victim() : undefined;
     const helper = /helper|three/.test(kill) ? await node.helperPid() : 0;
@@ -84,8 +108,21 @@ export class Killer {
       journal.step("node", `kill: berthd again, ${startMs} ms after its start`);
       await node.crash();
       await Promise.all([first, node.boot()]);
-    } else await node.boot();
+    } else {
+      if (kill === "at a failpoint") await this.#passFailpoint(failpoint);
+      await node.boot();
+    }
     journal.step("node", "berthd serves again");
+  }
+
+  /** Calls of the run bring it there. */
+  async #passFailpoint(failpoint: string): Promise<void> {
+    const { node, journal } = this.#world;
+    const isPassed = await node.bootUntil(failpoint, FAILPOINT_TIMEOUT_MS);
+    journal.step("node", `kill: berthd, ${isPassed ? "at" : "which did not come to"} "${failpoint}"`);
+    journal.count(isPassed ? `failpoint ${failpoint}` : "failpoint not passed");
+    journal.keep(node.log);
+    await node.crash();
   }
 
   #victim(): PodModel | undefined {

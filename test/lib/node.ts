@@ -12,6 +12,7 @@ import { DockerRegistry } from "./registry.ts";
 import type { Teardown } from "./teardown.ts";
 
 export const programs = process.env["BERTH_BIN"] ?? fileURLToPath(new URL("../../build/bin", import.meta.url));
+const berthdSource = fileURLToPath(new URL("../../src/cmd/berthd.ts", import.meta.url));
 /** An archive with the image of the demo. */
 export const demoImage = process.env["BERTH_DEMO_IMAGE"] ?? fileURLToPath(new URL("../../build/demo-image.tar", import.meta.url));
 
@@ -94,13 +95,7 @@ export class TestNode {
   async boot(): Promise<void> {
     const program = join(programs, "berthd");
     if (!existsSync(program)) throw new Error(`${program} is not there: build first`);
-    const folders = ["--root", this.root, "--state", this.state, "--registry-config-dir", this.registryConfigDir];
-    const child = spawn(program, [...folders, ...this.#flags], { stdio: ["ignore", "ignore", "pipe"] });
-    this.#child = child;
-    this.#log = "";
-    child.stderr.setEncoding("utf8").on("data", (text: string) => {
-      this.#log += text;
-    });
+    const child = this.#spawn(program);
     await this.eventually("berthd serves", async () => {
       if (child.exitCode !== null) throw new Error(`berthd ended with ${child.exitCode}: ${this.#log}`);
       return await this.cri.call("Version", {}, 1000).then(
@@ -108,6 +103,19 @@ export class TestNode {
         () => undefined,
       );
     });
+  }
+
+  /**
+   * Starts berthd from its sources with a failpoint of `src/base/failpoint.ts`.
+   *
+   * @returns whether it has ended there; if not, nothing came by in time and it goes on
+   */
+  async bootUntil(failpoint: string, timeoutMs: number): Promise<boolean> {
+    const parts = ["--helper", join(programs, "berth-helper"), "--shim", join(programs, "berth-shim")];
+    const child = this.#spawn(process.execPath, [berthdSource, ...parts], { BERTH_FAILPOINT: failpoint });
+    const ended = new Promise((resolve) => child.once("exit", resolve));
+    await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, timeoutMs).unref())]);
+    return child.signalCode === "SIGKILL";
   }
 
   /** SIGTERM, and waits for its end. */
@@ -149,6 +157,18 @@ export class TestNode {
   async mirror(name: string): Promise<void> {
     await mkdir(join(this.registryConfigDir, name), { recursive: true });
     await writeFile(join(this.registryConfigDir, name, "hosts.toml"), `[host."http://${this.registry.address}"]\n`);
+  }
+
+  #spawn(program: string, args: readonly string[] = [], environment: Readonly<Record<string, string>> = {}) {
+    const folders = ["--root", this.root, "--state", this.state, "--registry-config-dir", this.registryConfigDir];
+    const env = { ...process.env, ...environment };
+    const child = spawn(program, [...args, ...folders, ...this.#flags], { stdio: ["ignore", "ignore", "pipe"], env });
+    this.#child = child;
+    this.#log = "";
+    child.stderr.setEncoding("utf8").on("data", (text: string) => {
+      this.#log += text;
+    });
+    return child;
   }
 
   async #signal(signal: NodeJS.Signals): Promise<void> {
