@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { volumePaths } from "../container/volumes.ts";
 import type { FoundMount } from "../generated/berth/native/helper.ts";
+import type { SandboxRecord } from "../sandbox/records.ts";
 import type { Difference } from "./difference.ts";
 import type { Found } from "./look.ts";
 import type { Places, Records } from "./records.ts";
@@ -27,28 +28,23 @@ export function compareMounts({ sandboxes, containers }: Records, { mounts, proc
     return [{ class: "mount", object: mount.path, ...place, problem, mend: { step: "release-mount", ...mount } }];
   });
   const there = new Set(mounts.filter(({ shimPid }) => shimPid !== 0).map(({ path }) => path));
-  const visible = new Set(
-    sandboxes.filter(({ id, state: is, shim }) => is === "ready" && owners.get(shim?.pid ?? 0) === id).map(({ id }) => id),
-  );
-  const lost = containers
-    .filter(({ sandboxId, state: is }) => visible.has(sandboxId) && (is === "created" || is === "running"))
-    .flatMap((container) => {
-      const { id, sandboxId } = container;
-      const stateDir = join(pods, sandboxId);
-      const places = [join(stateDir, "containers", id, "rootfs"), ...volumePaths(stateDir, container)];
-      return places
-        .filter((place) => !there.has(place))
-        .map(
-          (object): Difference => ({
-            class: "mount",
-            object,
-            sandboxId,
-            containerId: id,
-            problem: object.endsWith("/rootfs") ? "the container's root is not mounted" : "a volume of the container is not mounted",
-            mend: { step: "none", advice: "remove the container, and create it again" },
-          }),
-        );
-    });
+  const isVisible = ({ id, state: is, shim }: SandboxRecord): boolean => is === "ready" && owners.get(shim?.pid ?? 0) === id;
+  const visible = new Map(sandboxes.filter(isVisible).map((sandbox) => [sandbox.id, sandbox]));
+  const lost = containers.flatMap((container): Difference[] => {
+    const { id, sandboxId, state: is } = container;
+    const sandbox = visible.get(sandboxId);
+    if (sandbox === undefined || (is !== "created" && is !== "running")) return [];
+    const root = join(pods, sandboxId, "containers", id, "rootfs");
+    const missing = [root, ...volumePaths(sandbox, container)].filter((place) => !there.has(place));
+    return missing.map((object) => ({
+      class: "mount",
+      object,
+      sandboxId,
+      containerId: id,
+      problem: object === root ? "the container's root is not mounted" : "a volume of the container is not mounted",
+      mend: { step: "none", advice: "remove the container, and create it again" },
+    }));
+  });
   return [...stray, ...lost];
 }
 

@@ -28,7 +28,7 @@ import { type NodeInfo, readNodeInfo } from "../stats/node-info.ts";
 import { UsageService } from "../stats/usage-service.ts";
 import { Store } from "../store/store.ts";
 import { WhyService } from "../why/why-service.ts";
-import { bootId, findProgram, findRuntimes, readNodeFacts } from "./node-facts.ts";
+import { bootId, findProgram, findRuntimes, readNodeFacts, userNamespaceHandlers } from "./node-facts.ts";
 import { removeFolders, resetNode } from "./reset-node.ts";
 import { VERSION } from "./version.ts";
 
@@ -143,6 +143,7 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
     runtimeProblem: () => runtimeProblem(runtimes.get("")),
     diskProblem: () => store.requireRoom().then(() => undefined, messageOf),
     handlers: new Set(["", ...runtimes.keys()]),
+    userNamespaceHandlers: hello.idMappedLayers ? userNamespaceHandlers(runtimes) : new Set(),
     describe: () => ({ instanceId, node: nodeInfo, cgroupMode: hello.cgroupMode, runtimes: Object.fromEntries(runtimes), ...config }),
     uploadDir: uploadDir(config),
     inHand,

@@ -1,7 +1,7 @@
 // What this machine is, found out once at start.
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { hostname } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { AgentError } from "../base/errors.ts";
 import { nodeCapabilities } from "../container/spec/capabilities.ts";
 import type { NodeFacts } from "../container/spec/build-spec.ts";
@@ -39,6 +39,10 @@ function requireProgram(name: string): string {
   if (path === undefined) throw new AgentError("invalid-argument", `find OCI runtime ${JSON.stringify(name)}: there is no such program`);
   return path;
 }
+
+/** Of another program nobody knows whether it joins a user namespace before the others. */
+export const userNamespaceHandlers = (runtimes: ReadonlyMap<string, string>): ReadonlySet<string> =>
+  new Set([...runtimes].filter(([, path]) => ["crun", "runc"].includes(basename(path))).map(([name]) => name));
 
 export const bootId = (): string => readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
 

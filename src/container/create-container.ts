@@ -15,6 +15,7 @@ import { buildSpec } from "./spec/build-spec.ts";
 import { localhostSeccomp } from "./spec/localhost-seccomp.ts";
 import { requestedUser } from "./spec/process.ts";
 import { nextContainerState } from "./state.ts";
+import { checkUserNamespace } from "./user-namespace.ts";
 import { findVolumeImages, releaseImages, retainImages, shimVolumes } from "./volumes.ts";
 
 const NO_USER: ContainerUser = { uid: 0, gid: 0, additionalGids: [] };
@@ -43,6 +44,7 @@ async function create(
   show: ShowStage,
 ): Promise<ContainerId> {
   try {
+    checkUserNamespace(asked, sandbox.config);
     const config = findVolumeImages(asked, context.images);
     show("mounts");
     const seccompFilter = await localhostSeccomp(config.security, context.node.capabilities);
@@ -83,7 +85,7 @@ async function make(
         upperDir: join(planned.writableDir, "upper"),
         workDir: join(planned.writableDir, "work"),
         user,
-        volumes: shimVolumes(planned.config, images),
+        volumes: shimVolumes(sandboxes.get(planned.sandboxId), planned.config, images),
       }),
     );
     const created: ContainerRecord = {

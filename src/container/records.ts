@@ -1,7 +1,7 @@
 // What is kept on disk of a container.
 import type { ContainerId, SandboxId } from "../base/ids.ts";
 import type { Stage } from "../base/timeline.ts";
-import type { PidMode, Resources } from "../sandbox/records.ts";
+import type { PidMode, Resources, UserNamespace } from "../sandbox/records.ts";
 import type { OciSeccomp } from "./spec/oci.ts";
 import type { Device, DeviceRequest } from "./devices.ts";
 import type { ContainerState } from "./state.ts";
@@ -32,6 +32,8 @@ export interface Mount {
   /** what is mounted below it can't be written either */
   readonly recursiveReadOnly?: boolean;
   readonly image?: VolumeImage | undefined;
+  /** ids on disk are those of this user namespace, which is the pod's; undefined: the node's */
+  readonly ids?: UserNamespace | undefined;
 }
 
 /** Which system calls are allowed, as asked for; `path` is of a profile on the node, and absolute. */
@@ -45,6 +47,8 @@ export type ContainerPidMode = PidMode | "target";
 
 export interface ContainerSecurity {
   readonly privileged: boolean;
+  /** as asked for; undefined takes the pod's */
+  readonly userNamespace?: UserNamespace | undefined;
   readonly pid: ContainerPidMode;
   /** the other container, where pid is "target" */
   readonly pidTarget: string;

@@ -1,36 +1,40 @@
-// Volumes that the shim mounts beside a container's root, because not every OCI runtime can: images, and mounts that are read-only to
-// the last one below them. The spec binds them from there.
+// Volumes that the shim mounts beside a container's root, because not every OCI runtime can: images, mounts that are read-only to the
+// last one below them, and mounts with the ids of a user namespace. The spec binds them from there.
 import { join } from "node:path";
 import { AgentError } from "../base/errors.ts";
 import type { ShimVolume } from "../generated/berth/native/shim.ts";
 import type { ImageService } from "../image/image-service.ts";
+import type { SandboxConfig, SandboxRecord } from "../sandbox/records.ts";
 import type { ContainerConfig, ContainerRecord, Mount } from "./records.ts";
 
-const isShims = (mount: Mount): boolean => mount.image !== undefined || mount.recursiveReadOnly === true;
+type Pod = Pick<SandboxRecord, "stateDir"> & { readonly config: Pick<SandboxConfig, "userNamespace"> };
+type WithMounts = Pick<ContainerRecord, "id"> & { readonly config: Pick<ContainerConfig, "mounts"> };
+
+// In a user namespace all of them: some need other ids, and the way to the others may be closed to the pod's root.
+const isShims = (mount: Mount, { config }: Pod): boolean =>
+  mount.image !== undefined || mount.recursiveReadOnly === true || config.userNamespace !== undefined;
 
 /** @param index of the mount in the container's config */
-const volumePath = (stateDir: string, containerId: string, index: number): string =>
-  join(stateDir, "containers", containerId, "volumes", String(index));
+const volumePath = ({ stateDir }: Pod, { id }: WithMounts, index: number): string =>
+  join(stateDir, "containers", id, "volumes", String(index));
 
 /** Where a mount is bound from: what the caller named, or where the shim has made it. */
-export const mountSource = (stateDir: string, { id, config }: Pick<ContainerRecord, "id" | "config">, index: number): string => {
-  const mount = config.mounts[index];
-  return mount === undefined || isShims(mount) ? volumePath(stateDir, id, index) : mount.hostPath;
-};
+export const mountSource = (pod: Pod, container: WithMounts, mount: Mount, index: number): string =>
+  isShims(mount, pod) ? volumePath(pod, container, index) : mount.hostPath;
 
 /** Places of all that the shim mounts for a container, beside its root. */
-export const volumePaths = (stateDir: string, { id, config }: Pick<ContainerRecord, "id" | "config">): string[] =>
-  config.mounts.flatMap((mount, index) => (isShims(mount) ? [volumePath(stateDir, id, index)] : []));
+export const volumePaths = (pod: Pod, container: WithMounts): string[] =>
+  container.config.mounts.flatMap((mount, index) => (isShims(mount, pod) ? [volumePath(pod, container, index)] : []));
 
-export function shimVolumes({ mounts }: ContainerConfig, images: ImageService): ShimVolume[] {
+export function shimVolumes(pod: Pod, { mounts }: ContainerConfig, images: ImageService): ShimVolume[] {
   return mounts.flatMap((mount, index): ShimVolume[] => {
-    if (!isShims(mount)) return [];
-    const { image, hostPath, propagation, recursiveReadOnly = false } = mount;
+    if (!isShims(mount, pod)) return [];
+    const { image, hostPath, ids, propagation, recursiveReadOnly = false } = mount;
     const source: ShimVolume["source"] =
       image === undefined
         ? { $case: "hostPath", value: hostPath }
         : { $case: "image", value: { lowerDirs: images.lowerDirs(images.get(image.imageId ?? "")).lowerDirs, subPath: image.subPath } };
-    return [{ index, source, recursiveReadOnly, followsNode: propagation !== "private" }];
+    return [{ index, source, recursiveReadOnly, followsNode: propagation !== "private", idMapped: ids !== undefined }];
   });
 }
 

@@ -30,6 +30,8 @@ export interface Engine {
   readonly diskProblem: () => Promise<string | undefined>;
   /** Runtime handlers by name, "" the default. */
   readonly handlers: ReadonlySet<string>;
+  /** Those that can run pods with user namespaces. */
+  readonly userNamespaceHandlers: ReadonlySet<string>;
   /** For people: what `crictl info` shows of how this node is set up. */
   readonly describe: () => Readonly<Record<string, unknown>>;
   /** Where an image archive is kept while it comes in. */

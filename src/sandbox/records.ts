@@ -43,6 +43,12 @@ export interface Resources {
   readonly unified: Readonly<Record<string, string>>;
 }
 
+/** Ids 0 to count - 1 of the pod, of users and of groups, are those from firstHostId on of the node. */
+export interface UserNamespace {
+  readonly firstHostId: number;
+  readonly count: number;
+}
+
 export interface SandboxConfig {
   readonly metadata: SandboxMetadata;
   readonly hostname: string;
@@ -59,6 +65,8 @@ export interface SandboxConfig {
   readonly ipc: NamespaceSource;
   /** as the caller asked; what a container has it says itself */
   readonly pid: PidMode;
+  /** undefined: the node's own ids */
+  readonly userNamespace?: UserNamespace | undefined;
   readonly sysctls: Readonly<Record<string, string>>;
   readonly resources: Resources | undefined;
   /** what the pod needs besides its containers; records of older versions have none */

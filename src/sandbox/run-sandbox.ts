@@ -69,6 +69,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
         sysctls: { ...config.sysctls },
         endpoint: plan?.endpoint,
         shmBytes: SHM_BYTES,
+        userNamespace: config.userNamespace,
         nftTable: context.network.nftTable,
         hostPorts: plan?.hostPorts ?? [],
         etcFiles: files,

@@ -91,6 +91,7 @@ test.serial(
       cgroupPath: `/berth-${instanceId}/${id}`,
       limits: undefined,
       etcFiles: {},
+      userNamespace: undefined,
       network: NamespaceUse.NAMESPACE_USE_NEW,
       ipc: NamespaceUse.NAMESPACE_USE_NEW,
       uts: NamespaceUse.NAMESPACE_USE_NEW,

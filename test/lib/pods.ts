@@ -125,6 +125,11 @@ export class Container {
     return (await this.#status()).status;
   }
 
+  /** The verbose part of its status. */
+  async info(): Promise<ContainerStatus["info"]> {
+    return (await this.#status()).info;
+  }
+
   /** In the node's PID namespace. */
   async pid(): Promise<number> {
     return Number(JSON.parse((await this.#status()).info["info"] ?? "{}").pid);

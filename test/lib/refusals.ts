@@ -38,6 +38,13 @@ export interface Refusal {
 const UNKNOWN = "f".repeat(64);
 const metadata = (): Message => ({ name: `refused-${randomUUID().slice(0, 8)}`, namespace: "test", uid: randomUUID(), attempt: 0 });
 
+const IDS = [{ host_id: 100_000, container_id: 0, length: 65_536 }];
+
+function userNamespace(host_id: number, container_id: number, length: number) {
+  const mapping = [{ host_id, container_id, length }];
+  return { namespace_options: { userns_options: { mode: "POD", uids: mapping, gids: mapping } } };
+}
+
 const pod = (
   what: string,
   code: Refusal["code"],
@@ -171,9 +178,42 @@ export const REFUSALS: readonly Refusal[] = [
   podSecurity("a PID namespace of a container for a pod", INVALID, re(READ_POD, "pid namespace mode 3 is not POD, CONTAINER or NODE"), {
     namespace_options: { pid: "TARGET", target_id: UNKNOWN },
   }),
-  podSecurity("a user namespace", NOT_YET, re(READ_POD, "user namespaces are not offered yet"), {
+  podSecurity("a user namespace of another container", INVALID, re(READ_POD, "user namespace mode 1 is not POD or NODE"), {
+    namespace_options: { userns_options: { mode: "CONTAINER" } },
+  }),
+  podSecurity("ids for the user namespace of the node", INVALID, re(READ_POD, "user namespace mode NODE has no id mappings"), {
+    namespace_options: { userns_options: { mode: "NODE", uids: IDS } },
+  }),
+  podSecurity("a user namespace without ids", INVALID, re(READ_POD, "a user namespace needs one mapping of uids and one of gids"), {
     namespace_options: { userns_options: { mode: "POD" } },
   }),
+  podSecurity("two mappings of ids", INVALID, re(READ_POD, "a user namespace needs one mapping of uids and one of gids"), {
+    namespace_options: { userns_options: { mode: "POD", uids: [...IDS, ...IDS], gids: IDS } },
+  }),
+  podSecurity("other ids for groups than for users", INVALID, re(READ_POD, "a user namespace needs the same mapping for uids and gids"), {
+    namespace_options: { userns_options: { mode: "POD", uids: IDS, gids: [{ host_id: 1, container_id: 0, length: 65_536 }] } },
+  }),
+  podSecurity(
+    "ids without root",
+    INVALID,
+    re(READ_POD, "the mapping begins at id 1, and not with root"),
+    userNamespace(100_000, 1, 65_536),
+  ),
+  podSecurity("no ids", INVALID, re(READ_POD, "the mapping of 0 ids from 100000 on is none"), userNamespace(100_000, 0, 0)),
+  podSecurity(
+    "more ids than there are",
+    INVALID,
+    re(READ_POD, "the mapping of 2 ids from 4294967294 on is none"),
+    userNamespace(4_294_967_294, 0, 2),
+  ),
+  ...(["network", "ipc", "pid"] as const).map((kind) =>
+    podSecurity(
+      `a user namespace with the node's ${kind} namespace`,
+      INVALID,
+      re(READ_POD, `a pod with a user namespace can't have the node's ${kind} namespace`),
+      { namespace_options: { [kind]: "NODE", ...userNamespace(100_000, 0, 65_536).namespace_options } },
+    ),
+  ),
   pod("a sysctl of the node", INVALID, /^run pod sandbox [0-9a-f]{64}: .*set sysctl "kernel.panic"/, {
     linux: { sysctls: { "kernel.panic": "1" } },
   }),
@@ -335,9 +375,18 @@ export const REFUSALS: readonly Refusal[] = [
     re(READ_CONTAINER, "mount /data: recursive_read_only needs private propagation"),
     { readonly: true, recursive_read_only: true, propagation: "PROPAGATION_HOST_TO_CONTAINER" },
   ),
-  mount("an id-mapped mount", NOT_YET, re(READ_CONTAINER, "an id-mapped mount \\(/data\\) is not offered yet"), {
-    uidMappings: [{ host_id: 100_000, container_id: 0, length: 1 }],
+  mount("a mount with half a mapping", INVALID, re(READ_CONTAINER, "mount /data: it needs one mapping of uids and one of gids"), {
+    uidMappings: IDS,
   }),
+  mount(
+    "a mount with ids that the pod does not have",
+    INVALID,
+    re(CREATE, ".*mount /data: its ids are not those of the pod's user namespace"),
+    {
+      uidMappings: IDS,
+      gidMappings: IDS,
+    },
+  ),
 
   device("a device that is not there", re(CREATE, "device /dev/no-such: ENOENT"), { host_path: "/dev/no-such" }),
   container("a device that is none", INVALID, re(CREATE, "it is no device"), ({ file }) => ({
@@ -393,8 +442,8 @@ export const REFUSALS: readonly Refusal[] = [
       linux: { security_context: { namespace_options: { pid: "TARGET", target_id: exited } } },
     }),
   ),
-  security("a user namespace", NOT_YET, re(READ_CONTAINER, "user namespaces are not offered yet"), {
-    namespace_options: { userns_options: { mode: "POD" } },
+  security("a user namespace that its pod does not have", INVALID, re(CREATE, ".*its user namespace is not that of its pod"), {
+    namespace_options: { pid: "CONTAINER", ...userNamespace(100_000, 0, 65_536).namespace_options },
   }),
   security("a seccomp profile that is not there", INVALID, re(CREATE, "read seccomp profile /no/such.json: ENOENT"), {
     seccomp: { profile_type: "Localhost", localhost_ref: "/no/such.json" },

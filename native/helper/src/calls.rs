@@ -68,6 +68,7 @@ fn hello(node: &Node) -> HelperHelloResult {
         cgroup_mode: mode.into(),
         cgroup_controllers: node.cgroups.controllers().map(str::to_owned).collect(),
         cgroup_mount: "/sys/fs/cgroup".into(),
+        id_mapped_layers: node.id_mapped_layers,
     }
 }
 

@@ -10,6 +10,7 @@ mod copy;
 mod error;
 mod filter;
 mod host_ports;
+mod id_mapping;
 mod inventory;
 mod layer_scanner;
 mod layer_usage;

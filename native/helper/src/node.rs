@@ -1,6 +1,6 @@
 //! What the calls share: facts about this node, and where things are.
 
-use crate::{arguments::Options, error::HelperError, layer_usage::LayerUsage};
+use crate::{arguments::Options, error::HelperError, id_mapping, layer_usage::LayerUsage};
 use cgroup::{CgroupPath, Cgroups};
 use std::{
     fs,
@@ -11,15 +11,18 @@ pub struct Node {
     pub options: Options,
     pub cgroups: Cgroups,
     pub layers: LayerUsage,
+    pub id_mapped_layers: bool,
 }
 
 impl Node {
     pub fn new(options: Options) -> Result<Self, HelperError> {
         let cgroups = Cgroups::detect()?;
+        // Before there is a second thread.
+        let id_mapped_layers = id_mapping::is_possible(&options.root);
         let counted = cgroups.clone();
         let layers = LayerUsage::start(Box::new(move |pod| counted.cpu_nanos(pod)))
             .map_err(|source| HelperError::io("start thread", source))?;
-        Ok(Self { options, cgroups, layers })
+        Ok(Self { options, cgroups, layers, id_mapped_layers })
     }
 
     /// A path from outside that must be strictly below one of our folders.

@@ -16,7 +16,7 @@ use std::{
     fs, io,
     net::IpAddr,
     os::fd::AsFd,
-    os::unix::fs::DirBuilderExt,
+    os::unix::fs::{DirBuilderExt, PermissionsExt},
     time::{Duration, Instant},
 };
 use wire::{Endpoint, KillProcess, NamespaceUse, ShimConfig, Stage, StartSandbox, StartSandboxResult};
@@ -73,6 +73,13 @@ fn make_pod(
     let warnings = node.cgroups.apply(&path, &calls::limits(request.limits.unwrap_or_default()))?;
     stages.done("cgroup");
 
+    // Each pod's folder is closed to others; the way to it is open to the root of a pod with ids of its own.
+    let pods = node.options.state.join("pods");
+    fs::DirBuilder::new()
+        .recursive(true)
+        .create(&pods)
+        .and_then(|()| fs::set_permissions(&pods, fs::Permissions::from_mode(0o711)))
+        .map_err(|source| HelperError::io(format!("make {}", pods.display()), source))?;
     let mut folder = fs::DirBuilder::new();
     folder.mode(0o700).recursive(true);
     folder.create(&state_dir).map_err(|source| HelperError::io(format!("make {}", state_dir.display()), source))?;
@@ -91,6 +98,7 @@ fn make_pod(
         cgroup_procs: node.shim_cgroup_procs(),
         hide_unified: node.cgroups.mode == Mode::Hybrid,
         pod_init_path: node.pod_init(),
+        user_namespace: request.user_namespace,
         etc_files: request.etc_files,
     };
     let shim = shim_process::start(&node.options.shim, &config)?;

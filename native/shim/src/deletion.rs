@@ -5,7 +5,7 @@ use crate::{
     container::{Phase, Reply},
     error::ShimError,
     exit::Stuck,
-    mounts,
+    lifecycle, mounts,
     server::Server,
     volumes,
 };
@@ -102,6 +102,7 @@ impl Server {
 pub fn remove_root(folder: &Path) -> Result<(), ShimError> {
     mounts::unmount_if_mounted(&folder.join("rootfs"))?;
     volumes::unmount_all(folder)?;
+    mounts::unmount_if_mounted(&folder.join(lifecycle::LAYERS))?;
     match fs::remove_dir_all(folder) {
         Err(failure) if failure.kind() != std::io::ErrorKind::NotFound => {
             Err(ShimError::io(format!("remove {}", folder.display()), failure))

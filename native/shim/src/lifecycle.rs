@@ -9,18 +9,20 @@ use crate::{
     log_file::Log,
     mounts::{self, Layers},
     server::Server,
-    user, volumes,
+    user, user_namespace, volumes,
 };
 use std::{
     fs,
-    os::unix::fs::DirBuilderExt,
+    os::{fd::AsFd, unix::fs::DirBuilderExt},
     path::Path,
     time::{Duration, Instant},
 };
-use wire::{ShimCreateContainer, shim_response::Result as CallResult};
+use wire::{ShimCreateContainer, UserNamespace, shim_response::Result as CallResult};
 
 // A child that keeps the pipes open after the container's process has ended is not waited for longer.
 const DRAIN: Duration = Duration::from_secs(1);
+/// In a container's folder: its layers with the pod's ids, while its root and its volumes are made.
+pub const LAYERS: &str = "layers";
 
 impl Server {
     pub fn create_container(&mut self, reply: Reply, request: &ShimCreateContainer) -> Result<(), ShimError> {
@@ -38,7 +40,7 @@ impl Server {
             return Err(ShimError::Busy { containers: self.containers.len() });
         }
         let folder = self.state_dir().join("containers").join(id);
-        let made = make_root(&folder, request);
+        let made = make_root(&folder, request, self.state_dir(), self.config.user_namespace.as_ref());
         if made.is_err() {
             let _ = remove_root(&folder);
         }
@@ -103,7 +105,12 @@ impl Server {
     }
 }
 
-fn make_root(folder: &Path, request: &ShimCreateContainer) -> Result<wire::ShimCreateContainerResult, ShimError> {
+fn make_root(
+    folder: &Path,
+    request: &ShimCreateContainer,
+    state_dir: &Path,
+    ids: Option<&UserNamespace>,
+) -> Result<wire::ShimCreateContainerResult, ShimError> {
     let root = folder.join("rootfs");
     let mut maker = fs::DirBuilder::new();
     maker
@@ -111,15 +118,28 @@ fn make_root(folder: &Path, request: &ShimCreateContainer) -> Result<wire::ShimC
         .mode(0o700)
         .create(&root)
         .map_err(|source| ShimError::io(format!("make {}", root.display()), source))?;
+    let namespace = user_namespace::open(state_dir)?;
+    let namespace = namespace.as_ref().map(AsFd::as_fd);
+    let mut layers_dir = request.layers_dir.clone();
+    let mapped = folder.join(LAYERS);
+    if let (Some(namespace), Some(ids)) = (namespace, ids) {
+        user_namespace::let_root_pass(folder, ids)?;
+        mounts::map_layers(&mapped, &layers_dir, namespace)?;
+        layers_dir = mapped.to_string_lossy().into_owned();
+    }
     let layers = Layers {
-        folder: &request.layers_dir,
+        folder: &layers_dir,
+        owner: ids,
         lower: &request.lower_dirs,
         upper: &request.upper_dir,
         work: &request.work_dir,
     };
     mounts::mount_root(&root, &layers)?;
     for volume in &request.volumes {
-        volumes::mount_volume(folder, &request.layers_dir, volume)?;
+        volumes::mount_volume(folder, &layers_dir, volume, namespace)?;
+    }
+    if namespace.is_some() {
+        mounts::unmount_if_mounted(&mapped)?;
     }
     user::look_up(&root, &request.user)
 }

@@ -34,6 +34,7 @@ mod start;
 mod stdio;
 mod time;
 mod user;
+mod user_namespace;
 mod volumes;
 
 use std::process::ExitCode;

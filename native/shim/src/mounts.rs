@@ -1,16 +1,23 @@
 //! The shim's own mount namespace: what it hides there, the pod's shared memory, and the roots of containers.
 
-use crate::error::ShimError;
+use crate::{error::ShimError, user_namespace::give_to_root};
 use rustix::{
-    mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount},
+    fs::CWD,
+    mount::{
+        MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_change,
+        move_mount, open_tree, unmount,
+    },
     process::chdir,
 };
 use std::{
     collections::HashMap,
     ffi::{CStr, CString},
-    fs,
+    fs, io,
+    os::fd::{AsFd, BorrowedFd},
     path::Path,
 };
+use sys::mount::{Change, Propagation, change};
+use wire::UserNamespace;
 
 const CGROUP: &str = "/sys/fs/cgroup";
 // The kernel takes one page of options.
@@ -53,11 +60,11 @@ fn is_private(table: &str, path: &Path) -> bool {
     of_path.max_by_key(|(length, _)| *length).is_some_and(|(_, shared)| !shared)
 }
 
-pub fn mount_shared_memory(folder: &Path, bytes: u64) -> Result<(), ShimError> {
+pub fn mount_shared_memory(folder: &Path, bytes: u64, owner: u32) -> Result<(), ShimError> {
     let failed = |source: std::io::Error| ShimError::io(format!("mount {}", folder.display()), source);
     fs::create_dir_all(folder).map_err(failed)?;
-    let options =
-        CString::new(format!("mode=1777,size={bytes}")).map_err(|_| failed(std::io::ErrorKind::InvalidInput.into()))?;
+    let options = CString::new(format!("mode=1777,size={bytes},uid={owner},gid={owner}"))
+        .map_err(|_| failed(std::io::ErrorKind::InvalidInput.into()))?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC;
     mount("shm", folder, "tmpfs", flags, options.as_c_str()).map_err(|errno| failed(errno.into()))
 }
@@ -88,6 +95,8 @@ pub struct Layers<'a> {
     pub lower: &'a [String],
     pub upper: &'a str,
     pub work: &'a str,
+    /// whose the root folder is; `None`: the node's root
+    pub owner: Option<&'a UserNamespace>,
 }
 
 pub fn mount_root(root: &Path, layers: &Layers) -> Result<(), ShimError> {
@@ -99,6 +108,9 @@ pub fn mount_root(root: &Path, layers: &Layers) -> Result<(), ShimError> {
     for folder in [layers.upper, layers.work] {
         fs::create_dir_all(folder).map_err(|source| ShimError::io(format!("make {folder}"), source))?;
     }
+    if let Some(ids) = layers.owner {
+        give_to_root(Path::new(layers.upper), ids)?;
+    }
     let options = format!("lowerdir={},upperdir={},workdir={}", layers.lower.join(":"), layers.upper, layers.work);
     mount_overlay(root, layers.folder, MountFlags::empty(), options)
 }
@@ -109,6 +121,18 @@ pub fn mount_image(target: &Path, folder: &str, lower: &[String]) -> Result<(), 
     check_layer_paths(target, lower.iter().map(String::as_str).chain([empty]))?;
     let options = lower.iter().map(String::as_str).chain([empty]).collect::<Vec<_>>().join(":");
     mount_overlay(target, folder, MountFlags::RDONLY, format!("lowerdir={options}"))
+}
+
+/// The layers with the ids of a user namespace, at a folder of their own. Overlays keep what they are made of, so it can go then.
+pub fn map_layers(target: &Path, folder: &str, namespace: BorrowedFd) -> Result<(), ShimError> {
+    let failed = |source: io::Error| ShimError::io(format!("map the ids of layers in {folder}"), source);
+    fs::create_dir(target).map_err(failed)?;
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let tree = open_tree(CWD, folder, flags).map_err(|errno| failed(errno.into()))?;
+    let mapped =
+        Change { readonly: true, propagation: Propagation::Private, id_mapped: Some(namespace), recursive: false };
+    change(tree.as_fd(), mapped).map_err(failed)?;
+    move_mount(&tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(|errno| failed(errno.into()))
 }
 
 fn refused(target: &Path, why: &'static str) -> ShimError {

@@ -1,6 +1,6 @@
 //! Which PID namespaces the pod's containers may be in, and how long the pod's own is kept.
 
-use crate::{children::Child, container::Reply, error::ShimError, pod_init::PodInit, server::Server};
+use crate::{children::Child, container::Reply, error::ShimError, pod_init::PodInit, server::Server, user_namespace};
 use rustix::fs::{fstat, stat};
 use std::{fs::File, os::fd::OwnedFd, path::Path};
 use wire::{ShimEnsurePodPidResult, shim_response::Result as CallResult};
@@ -13,7 +13,9 @@ impl Server {
         let pid = match &self.pod_init {
             Some(init) => init.pid,
             None => {
-                let init = PodInit::start(Path::new(&self.config.pod_init_path), &self.state_dir().join("pod-init"))?;
+                let user = user_namespace::open(self.state_dir())?;
+                let folder = self.state_dir().join("pod-init");
+                let init = PodInit::start(Path::new(&self.config.pod_init_path), &folder, user.as_ref())?;
                 let pid = init.pid;
                 self.pod_init = Some(init);
                 self.follow(pid, Child::PodInit);

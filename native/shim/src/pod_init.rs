@@ -8,8 +8,8 @@ use crate::{
 };
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
-    fs::{CWD, Mode, OFlags, openat},
-    io::write,
+    fs::{CWD, Gid, Mode, OFlags, Uid, openat},
+    io::{read, write},
     mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, mount_remount, unmount},
     pipe::{PipeFlags, pipe_with},
     process::{
@@ -19,7 +19,8 @@ use rustix::{
     stdio::{dup2_stderr, dup2_stdin, dup2_stdout},
     thread::{
         CapabilitySet, CapabilitySets, LinkNameSpaceType, move_into_link_name_space,
-        remove_capability_from_bounding_set, set_capabilities, set_no_new_privs,
+        remove_capability_from_bounding_set, set_capabilities, set_no_new_privs, set_thread_gid, set_thread_groups,
+        set_thread_uid,
     },
 };
 use std::{
@@ -34,7 +35,7 @@ use std::{
 };
 use sys::{
     namespace::{UnshareFlags, unshare},
-    process::{Fork, exec_descriptor, fork, keep_inherited_descriptors_from_children, reset_signals},
+    process::{Fork, exec_descriptor, fork, fork_sibling, keep_inherited_descriptors_from_children, reset_signals},
 };
 
 const START_TIMEOUT: Duration = Duration::from_secs(10);
@@ -49,13 +50,20 @@ pub struct PodInit {
 
 impl PodInit {
     /// @param folder made if need be; stays empty
-    pub fn start(program: &Path, folder: &Path) -> Result<Self, ShimError> {
+    /// @param user the namespace that is to own it
+    pub fn start(program: &Path, folder: &Path, user: Option<&File>) -> Result<Self, ShimError> {
         let failed = |step: &'static str| move |source: io::Error| failure(step, source);
         fs::create_dir_all(folder).map_err(failed("make its folder"))?;
         let (report, its_report) = output::pipe().map_err(|errno| failure("make its pipe", errno.into()))?;
         let own = File::open("/proc/self/ns/pid").map_err(failed("open our PID namespace"))?;
-        unshare(UnshareFlags::NEWPID).map_err(failed("make PID namespace"))?;
-        let forked = fork();
+        // Before its rights are those of the pod.
+        let program = File::open(program).map_err(|source| ShimError::PodInit {
+            message: failure(&format!("copy {}", program.display()), source).to_string(),
+        })?;
+        let forked = match user {
+            None => unshare(UnshareFlags::NEWPID).and_then(|()| fork()),
+            Some(namespace) => fork_in_user_namespace(namespace, &its_report),
+        };
         if matches!(forked, Ok(Fork::Child)) {
             drop(report);
             let Err(refused) = become_init(program, folder, &its_report);
@@ -91,6 +99,40 @@ impl PodInit {
     }
 }
 
+/// A process of ours on the way gives up its rights for those of the namespace's root; the new one is a child of the shim.
+fn fork_in_user_namespace(namespace: &File, its_report: &OwnedFd) -> io::Result<Fork> {
+    let (number, its_number) = pipe_with(PipeFlags::CLOEXEC)?;
+    let Fork::Parent(between) = fork()? else {
+        let forked = become_its_root(namespace).and_then(|()| {
+            unshare(UnshareFlags::NEWPID)?;
+            fork_sibling()
+        });
+        let told = match forked {
+            Ok(Fork::Child) => return Ok(Fork::Child),
+            Ok(Fork::Parent(pid)) => write(&its_number, &pid.to_ne_bytes()),
+            Err(refused) => write(its_report, failure("enter the user namespace", refused).to_string().as_bytes()),
+        };
+        // No destructor may run here: they would take away what is the shim's.
+        std::process::exit(i32::from(told.is_err()));
+    };
+    drop(its_number);
+    let mut pid = [0; 4];
+    let read = read(&number, &mut pid);
+    let _ = waitpid(Pid::from_raw(between), WaitOptions::empty());
+    match read? {
+        4 => Ok(Fork::Parent(i32::from_ne_bytes(pid))),
+        _ => Err(io::Error::other("the pod's user namespace could not be entered")),
+    }
+}
+
+fn become_its_root(namespace: &File) -> io::Result<()> {
+    move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::User))?;
+    set_thread_groups(&[])?;
+    set_thread_gid(Gid::ROOT)?;
+    set_thread_uid(Uid::ROOT)?;
+    Ok(())
+}
+
 fn failure(step: &str, source: io::Error) -> ShimError {
     ShimError::io(format!("start PID 1 of the pod: {step}"), source)
 }
@@ -120,7 +162,7 @@ fn wait_for_exec(report: &OwnedFd) -> Result<(), ShimError> {
 }
 
 /// In the new process. The order is that of the rights that each step needs.
-fn become_init(program: &Path, folder: &Path, report: &OwnedFd) -> Result<std::convert::Infallible, ShimError> {
+fn become_init(program: File, folder: &Path, report: &OwnedFd) -> Result<std::convert::Infallible, ShimError> {
     let failed = |step: &'static str| move |errno: rustix::io::Errno| failure(step, errno.into());
     // The end of the shim ends the namespace, and all that is in it. If it has ended by now nobody reads the pipe any more.
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(failed("tie it to the shim"))?;
@@ -156,7 +198,7 @@ fn become_init(program: &Path, folder: &Path, report: &OwnedFd) -> Result<std::c
 
 /// Returns the program: a copy, so that no container can get at the node's file by /proc/1/exe, and without a name, so that
 /// the root is empty.
-fn enter_empty_root(program: &Path, folder: &Path) -> Result<OwnedFd, ShimError> {
+fn enter_empty_root(mut program: File, folder: &Path) -> Result<OwnedFd, ShimError> {
     let failed = |step: &'static str| move |errno: rustix::io::Errno| failure(step, errno.into());
     unshare(UnshareFlags::NEWNS).map_err(|source| failure("make mount namespace", source))?;
     // Or what follows would be mounted on the node too.
@@ -165,7 +207,9 @@ fn enter_empty_root(program: &Path, folder: &Path) -> Result<OwnedFd, ShimError>
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     mount("pod-init", folder, "tmpfs", flags, ROOT_OPTIONS).map_err(failed("mount its root"))?;
     let copy = folder.join("berth-pod-init");
-    fs::copy(program, &copy).map_err(|source| failure(&format!("copy {}", program.display()), source))?;
+    File::create(&copy)
+        .and_then(|mut copy| io::copy(&mut program, &mut copy))
+        .map_err(|source| failure("copy the program", source))?;
     // What a process may run and not read makes it undumpable from its first moment.
     fs::set_permissions(&copy, Permissions::from_mode(0o111)).map_err(|source| failure("make it a program", source))?;
     let held = openat(CWD, &copy, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).map_err(failed("hold the program"))?;

@@ -17,6 +17,7 @@ use crate::{
     port_forward::PendingForward,
     runtime::Runtime,
     setup::Ready,
+    user_namespace,
 };
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -278,8 +279,8 @@ impl Server {
     fn leave(self) -> ExitCode {
         let state_dir = self.state_dir();
         let _ = fs::remove_file(&self.config.socket_path);
-        for folder in ["shm", "etc"] {
-            if let Err(failure) = mounts::unmount_if_mounted(&state_dir.join(folder)) {
+        for place in ["shm", "etc", user_namespace::FILE] {
+            if let Err(failure) = mounts::unmount_if_mounted(&state_dir.join(place)) {
                 log::warn(failure);
                 return ExitCode::FAILURE;
             }

@@ -1,6 +1,6 @@
 //! From a fresh process to a shim that listens: one frame in, the pod's namespaces, one frame out.
 
-use crate::{error::ShimError, exec_cgroup::ExecCgroups, mounts, time};
+use crate::{error::ShimError, exec_cgroup::ExecCgroups, mounts, time, user_namespace};
 use rustix::{
     io::fcntl_dupfd_cloexec,
     net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
@@ -100,8 +100,17 @@ fn set_up(config: ShimConfig) -> Result<(Ready, Vec<Stage>), ShimError> {
     folder
         .create(state_dir.join("containers"))
         .map_err(|source| ShimError::io(format!("make {}", config.state_dir), source))?;
-    mounts::mount_shared_memory(&state_dir.join("shm"), config.shm_bytes)?;
-    mounts::mount_etc(&state_dir.join("etc"), &config.etc_files)?;
+    let ids = config.user_namespace.as_ref();
+    if let Some(ids) = ids {
+        user_namespace::let_root_pass(state_dir, ids)?;
+        user_namespace::let_root_pass(&state_dir.join("containers"), ids)?;
+    }
+    mounts::mount_shared_memory(&state_dir.join("shm"), config.shm_bytes, ids.map_or(0, |ids| ids.first_host_id))?;
+    let etc = state_dir.join("etc");
+    mounts::mount_etc(&etc, &config.etc_files)?;
+    for (ids, name) in ids.into_iter().flat_map(|ids| config.etc_files.keys().map(move |name| (ids, name))) {
+        user_namespace::give_to_root(&etc.join(name), ids)?;
+    }
     stages.done("mounts");
 
     let wanted = [
@@ -111,7 +120,10 @@ fn set_up(config: ShimConfig) -> Result<(Ready, Vec<Stage>), ShimError> {
     ];
     let namespaces =
         wanted.into_iter().filter(|(new, _)| *new).fold(UnshareFlags::empty(), |all, (_, flag)| all | flag);
-    unshare(namespaces).map_err(|source| ShimError::io("make the pod's namespaces", source))?;
+    match ids {
+        Some(ids) => user_namespace::make(ids, namespaces, state_dir)?,
+        None => unshare(namespaces).map_err(|source| ShimError::io("make the pod's namespaces", source))?,
+    }
     if config.new_uts && !config.hostname.is_empty() {
         sethostname(config.hostname.as_bytes()).map_err(failed("set hostname"))?;
     }
@@ -141,8 +153,17 @@ fn write_sysctls(config: &ShimConfig) -> Result<(), ShimError> {
         if !(path.starts_with("net/") && config.new_network || ipc && config.new_ipc) {
             return Err(refused("it is not of a namespace that the pod has for itself"));
         }
-        fs::write(format!("/proc/sys/{path}"), value)
-            .map_err(|source| ShimError::io(format!("set sysctl {name} to {value:?}"), source))?;
+        let value = match config.user_namespace.as_ref().filter(|_| path == "net/ipv4/ping_group_range") {
+            Some(ids) => &user_namespace::group_range(value, ids)
+                .ok_or_else(|| refused("it is no range of groups that the pod has"))?,
+            None => value,
+        };
+        let write = || fs::write(format!("/proc/sys/{path}"), value);
+        match config.user_namespace.as_ref().filter(|_| ipc) {
+            Some(ids) => user_namespace::as_root(ids, write)?,
+            None => write(),
+        }
+        .map_err(|source| ShimError::io(format!("set sysctl {name} to {value:?}"), source))?;
     }
     Ok(())
 }

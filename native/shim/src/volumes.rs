@@ -10,7 +10,7 @@ use rustix::{
 use std::{
     fs::{self, File},
     io,
-    os::fd::{AsFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::{Path, PathBuf},
 };
 use sys::mount::{Change, Propagation, change};
@@ -18,27 +18,35 @@ use wire::{ShimVolume, shim_volume::Source};
 
 const FOLDER: &str = "volumes";
 
-pub fn mount_volume(folder: &Path, layers_dir: &str, volume: &ShimVolume) -> Result<(), ShimError> {
+pub fn mount_volume(
+    folder: &Path,
+    layers_dir: &str,
+    volume: &ShimVolume,
+    namespace: Option<BorrowedFd>,
+) -> Result<(), ShimError> {
     let all = folder.join(FOLDER);
     fs::create_dir_all(&all).map_err(|source| ShimError::io(format!("make {}", all.display()), source))?;
     let target = all.join(volume.index.to_string());
     match &volume.source {
-        Some(Source::HostPath(path)) => bind(&target, path, volume),
+        Some(Source::HostPath(path)) => bind(&target, path, volume, namespace),
         Some(Source::Image(image)) => mount_image(&target, layers_dir, &image.lower_dirs, &image.sub_path),
         None => Err(ShimError::Argument { doing: format!("mount volume {}", volume.index), why: "it has no source" }),
     }
 }
 
 /// A bind that nothing of passes back to where it comes from: what is done to it here stays here.
-fn bind(target: &Path, path: &str, volume: &ShimVolume) -> Result<(), ShimError> {
+fn bind(target: &Path, path: &str, volume: &ShimVolume, namespace: Option<BorrowedFd>) -> Result<(), ShimError> {
     let failed = |source: io::Error| ShimError::io(format!("mount volume {path}"), source);
     let tree = clone_tree(CWD, path, OpenTreeFlags::AT_RECURSIVE).map_err(|errno| failed(errno.into()))?;
     let propagation = if volume.follows_node { Propagation::Slave } else { Propagation::Private };
-    change(
-        tree.as_fd(),
-        Change { readonly: volume.recursive_read_only, propagation, id_mapped: None, recursive: true },
-    )
-    .map_err(failed)?;
+    if volume.id_mapped {
+        // What is mounted below keeps its ids, as with runc: a file system there may not know how.
+        let mapped = Change { readonly: false, propagation, id_mapped: namespace, recursive: false };
+        change(tree.as_fd(), mapped)
+            .map_err(|source| ShimError::io(format!("map the ids of volume {path}"), source))?;
+    }
+    let restricted = Change { readonly: volume.recursive_read_only, propagation, id_mapped: None, recursive: true };
+    change(tree.as_fd(), restricted).map_err(failed)?;
     let is_folder = fstat(&tree).map(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::Directory);
     if is_folder.map_err(|errno| failed(errno.into()))? {
         fs::create_dir(target).map_err(failed)?;

@@ -5,3 +5,4 @@ pub mod namespace;
 #[cfg(feature = "probe")]
 pub mod probe;
 pub mod process;
+pub mod user_namespace;

@@ -34,9 +34,24 @@ pub fn fork_into(cgroup: BorrowedFd) -> io::Result<Fork> {
     arguments.flags = CLONE_INTO_CGROUP;
     arguments.exit_signal = libc::SIGCHLD as u64;
     arguments.cgroup = cgroup.as_raw_fd() as u64;
+    clone(&arguments)
+}
+
+// clone(2)
+const CLONE_PARENT: u64 = libc::CLONE_PARENT as u64;
+
+/// As `fork`, with the new process a child of our own parent.
+pub fn fork_sibling() -> io::Result<Fork> {
+    // SAFETY: zeroes are what the kernel takes for "not asked for".
+    let mut arguments: libc::clone_args = unsafe { std::mem::zeroed() };
+    arguments.flags = CLONE_PARENT;
+    clone(&arguments)
+}
+
+fn clone(arguments: &libc::clone_args) -> io::Result<Fork> {
     // SAFETY: without CLONE_VM and a stack of its own the child is a copy, as of `fork`; the callers are single-threaded. The
     // C library is not told, so the child has a stale idea of its thread's id, which nothing asks for before an exec.
-    match unsafe { libc::syscall(libc::SYS_clone3, &raw const arguments, size_of::<libc::clone_args>()) } {
+    match unsafe { libc::syscall(libc::SYS_clone3, std::ptr::from_ref(arguments), size_of::<libc::clone_args>()) } {
         -1 => Err(io::Error::last_os_error()),
         0 => Ok(Fork::Child),
         child => i32::try_from(child).map(Fork::Parent).map_err(io::Error::other),

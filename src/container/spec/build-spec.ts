@@ -1,4 +1,5 @@
 // Builds the OCI runtime spec of a container. Pure: everything it needs is given.
+import { join } from "node:path";
 import { shortId } from "../../base/ids.ts";
 import type { ImageConfig } from "../../image/image-config.ts";
 import type { SandboxRecord } from "../../sandbox/records.ts";
@@ -44,6 +45,13 @@ export function buildSpec(
       readonlyPaths: config.security.privileged ? [] : [...config.security.readonlyPaths],
     },
   };
+  const { userNamespace } = sandbox.config;
+  if (userNamespace !== undefined) {
+    // The namespace is joined, and has its mappings; runtimes want to be told of them too.
+    const mapping = { containerID: 0, hostID: userNamespace.firstHostId, size: userNamespace.count };
+    spec.linux.uidMappings = [mapping];
+    spec.linux.gidMappings = [mapping];
+  }
   const propagation = rootfsPropagation(config.mounts);
   if (propagation !== undefined) spec.linux.rootfsPropagation = propagation;
   const devices = container.devices ?? [];
@@ -86,10 +94,14 @@ function ociProcess(container: ContainerRecord, sandbox: SandboxRecord, image: I
   };
 }
 
+/** In the shim's mount namespace. */
+const userNamespacePath = (stateDir: string): string => join(stateDir, "userns");
+
 function namespaces(sandbox: SandboxRecord, node: NodeFacts, pid: PidNamespace): OciLinux["namespaces"] {
   // The shim is in the pod's namespaces, and lives as long as the pod: joining means joining its.
   const shared = `/proc/${sandbox.shim?.pid ?? 0}/ns`;
   const list: OciLinux["namespaces"] = [{ type: "mount" }];
+  if (sandbox.config.userNamespace !== undefined) list.push({ type: "user", path: userNamespacePath(sandbox.stateDir) });
   if (pid !== "node") list.push(pid === "own" ? { type: "pid" } : { type: "pid", path: `/proc/${pid.of}/ns/pid` });
   if (sandbox.config.network !== "host") list.push({ type: "network", path: `${shared}/net` }, { type: "uts", path: `${shared}/uts` });
   if (sandbox.config.ipc === "pod") list.push({ type: "ipc", path: `${shared}/ipc` });

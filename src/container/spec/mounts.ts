@@ -25,7 +25,7 @@ export function containerMounts(container: Pick<ContainerRecord, "id" | "config"
   const taken = new Set(config.mounts.map((each) => normalized(each.containerPath)));
   const own = [...kernelMounts(config, sandbox), ...podFiles(config, sandbox)].filter((each) => !taken.has(each.destination));
   // What is above comes first, or it would hide what is below; the sort keeps the order of those at one depth.
-  return [...own, ...config.mounts.map((each, index) => volume(each, mountSource(sandbox.stateDir, container, index)))].sort(
+  return [...own, ...config.mounts.map((each, index) => volume(each, mountSource(sandbox, container, each, index)))].sort(
     (a, b) => depth(a.destination) - depth(b.destination),
   );
 }

@@ -28,6 +28,8 @@ export interface OciMount {
 
 export interface OciLinux {
   namespaces: { type: string; path?: string }[];
+  uidMappings?: OciIdMapping[];
+  gidMappings?: OciIdMapping[];
   cgroupsPath: string;
   resources: OciResources;
   maskedPaths: string[];
@@ -35,6 +37,12 @@ export interface OciLinux {
   rootfsPropagation?: string;
   seccomp?: OciSeccomp;
   devices?: { path: string; type: string; major: number; minor: number; fileMode: number; uid: number; gid: number }[];
+}
+
+interface OciIdMapping {
+  containerID: number;
+  hostID: number;
+  size: number;
 }
 
 export interface OciSeccomp {

@@ -11,9 +11,10 @@ import {
   SupplementalGroupsPolicy,
 } from "../../generated/cri/runtime/v1/api.ts";
 import { toMounts } from "./mounts.ts";
-import { notAppliedToContainer, refuseUserNamespace } from "./not-applied.ts";
+import { notAppliedToContainer } from "./not-applied.ts";
 import { toResources } from "./resources.ts";
 import { toSignalName } from "./stop-signal.ts";
+import { toUserNamespace } from "./user-namespace.ts";
 
 const invalid = (message: string): AgentError => new AgentError("invalid-argument", `read container config: ${message}`);
 const notYet = (message: string): AgentError => new AgentError("unimplemented", `read container config: ${message} is not offered yet`);
@@ -50,9 +51,9 @@ export function toContainerConfig(proto: ContainerConfigProto | undefined): Cont
 }
 
 function toSecurity(proto: LinuxContainerSecurityContext | undefined): ContainerSecurity {
-  refuseUserNamespace("read container config", proto?.namespaceOptions?.usernsOptions?.mode);
   return {
     privileged: proto?.privileged ?? false,
+    userNamespace: toUserNamespace("read container config", proto?.namespaceOptions?.usernsOptions),
     ...toPid(proto?.namespaceOptions),
     addCapabilities: proto?.capabilities?.addCapabilities ?? [],
     dropCapabilities: proto?.capabilities?.dropCapabilities ?? [],

@@ -4,9 +4,9 @@ import { AgentError } from "../../base/errors.ts";
 import type { Mount, MountOption, Propagation, VolumeImage } from "../../container/records.ts";
 import { MountPropagation, type Mount as MountProto } from "../../generated/cri/runtime/v1/api.ts";
 import { imageSpec } from "./image-spec.ts";
+import { fromIds, toMountIds } from "./user-namespace.ts";
 
 const invalid = (message: string): AgentError => new AgentError("invalid-argument", `read container config: ${message}`);
-const notYet = (message: string): AgentError => new AgentError("unimplemented", `read container config: ${message} is not offered yet`);
 
 const PROPAGATION: ReadonlyMap<number, Propagation> = new Map([
   [MountPropagation.PROPAGATION_PRIVATE, "private"],
@@ -32,7 +32,6 @@ export function toMounts(protos: readonly MountProto[]): Mount[] {
 function toMount(proto: MountProto): Mount {
   const propagation = PROPAGATION.get(proto.propagation);
   if (propagation === undefined) throw invalid(`mount ${proto.containerPath}: propagation ${proto.propagation} is not known`);
-  if (proto.uidMappings.length > 0 || proto.gidMappings.length > 0) throw notYet(`an id-mapped mount (${proto.containerPath})`);
   const image = toVolumeImage(proto, propagation);
   if (image === undefined && !proto.hostPath.startsWith("/"))
     throw invalid(`mount ${proto.containerPath}: host_path ${JSON.stringify(proto.hostPath)} is not absolute`);
@@ -48,6 +47,7 @@ function toMount(proto: MountProto): Mount {
     options: proto.mountOptions.map(toMountOption),
     recursiveReadOnly: proto.recursiveReadOnly,
     image,
+    ids: toMountIds("read container config", proto.containerPath, proto.uidMappings, proto.gidMappings),
   };
 }
 
@@ -83,8 +83,8 @@ export function toMountStatus(mount: Mount): MountProto {
     readonly: mount.readonly,
     propagation: PROPAGATION_OF[mount.propagation],
     selinuxRelabel: false,
-    uidMappings: [],
-    gidMappings: [],
+    uidMappings: fromIds(mount.ids),
+    gidMappings: fromIds(mount.ids),
     recursiveReadOnly: mount.recursiveReadOnly ?? false,
     image: image === undefined ? undefined : { ...imageSpec(image.image, image.userSpecifiedImage), imageRef: image.imageId ?? "" },
     imageSubPath: image?.subPath ?? "",

@@ -2,7 +2,6 @@
 import {
   type ContainerConfig,
   type LinuxContainerSecurityContext,
-  NamespaceMode,
   type PodSandboxConfig,
   type SecurityProfile,
   SecurityProfile_ProfileType,
@@ -45,10 +44,4 @@ function profileName({ profileType, localhostRef }: SecurityProfile): string {
   if (profileType === SecurityProfile_ProfileType.Localhost) return `localhost/${localhostRef}`;
   if (profileType === SecurityProfile_ProfileType.RuntimeDefault) return "runtime/default";
   throw new AgentError("invalid-argument", `read container config: AppArmor profile type ${profileType} is not known`);
-}
-
-/** @throws AgentError unimplemented unless the ids are the node's */
-export function refuseUserNamespace(reading: string, mode: NamespaceMode | undefined): void {
-  if (mode !== undefined && mode !== NamespaceMode.NODE)
-    throw new AgentError("unimplemented", `${reading}: user namespaces are not offered yet`);
 }

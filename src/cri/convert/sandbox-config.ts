@@ -2,9 +2,10 @@
 import { AgentError } from "../../base/errors.ts";
 import { NamespaceMode, type PodSandboxConfig } from "../../generated/cri/runtime/v1/api.ts";
 import type { DnsConfig, NamespaceSource, NetworkMode, PidMode, SandboxConfig } from "../../sandbox/records.ts";
-import { notAppliedToSandbox, refuseUserNamespace } from "./not-applied.ts";
+import { notAppliedToSandbox } from "./not-applied.ts";
 import { toHostPorts } from "./port-mappings.ts";
 import { toResources } from "./resources.ts";
+import { checkOwnNamespaces, toUserNamespace } from "./user-namespace.ts";
 
 /** On a pod: "none" gives it loopback only. */
 const NETWORK_ANNOTATION = "berth.io/network";
@@ -21,7 +22,8 @@ export function toSandboxConfig(proto: PodSandboxConfig | undefined, runtimeHand
   }
   const security = linux?.securityContext;
   const options = security?.namespaceOptions;
-  refuseUserNamespace("read pod sandbox config", options?.usernsOptions?.mode);
+  const userNamespace = toUserNamespace("read pod sandbox config", options?.usernsOptions);
+  if (userNamespace !== undefined && options !== undefined) checkOwnNamespaces("read pod sandbox config", options);
   if (proto.logDirectory !== "" && !proto.logDirectory.startsWith("/"))
     throw invalid(`log_directory ${JSON.stringify(proto.logDirectory)} is not absolute`);
   const network = toNetworkMode(options?.network ?? NamespaceMode.POD, proto.annotations);
@@ -38,6 +40,7 @@ export function toSandboxConfig(proto: PodSandboxConfig | undefined, runtimeHand
     hostPorts: toHostPorts(proto.portMappings, network),
     ipc: toSource("ipc", options?.ipc ?? NamespaceMode.POD),
     pid: toPidMode(options?.pid ?? NamespaceMode.POD),
+    userNamespace,
     sysctls: linux?.sysctls ?? {},
     resources: linux?.resources === undefined ? undefined : toResources(linux.resources),
     overhead: linux?.overhead === undefined ? undefined : toResources(linux.overhead),

@@ -1,5 +1,6 @@
 // Sandbox records → runtime.v1.
 import { NamespaceMode, type PodSandbox, type PodSandboxStatus, PodSandboxState } from "../../generated/cri/runtime/v1/api.ts";
+import { fromUserNamespace } from "./user-namespace.ts";
 import { podAddresses, type SandboxRecord } from "../../sandbox/records.ts";
 
 const PID = { container: NamespaceMode.CONTAINER, pod: NamespaceMode.POD, node: NamespaceMode.NODE } as const;
@@ -31,7 +32,7 @@ export function toPodSandboxStatus(sandbox: SandboxRecord): PodSandboxStatus {
           pid: PID[sandbox.config.pid],
           ipc: sandbox.config.ipc === "node" ? NamespaceMode.NODE : NamespaceMode.POD,
           targetId: "",
-          usernsOptions: undefined,
+          usernsOptions: fromUserNamespace(sandbox.config.userNamespace),
         },
       },
     },
