@@ -56,19 +56,35 @@ export class FrameDecoder {
   }
 }
 
-/** The next message of a connection that carries something else after it. @throws AgentError unavailable when it ends before */
-export async function readFrame(socket: Readable): Promise<Buffer> {
-  const length = (await readExactly(socket, HEADER_BYTES)).readUInt32BE(0);
+/**
+ * The next message of a connection that carries something else after it.
+ *
+ * @param gone ends the wait
+ * @throws AgentError unavailable when the connection ends before
+ */
+export async function readFrame(socket: Readable, gone: AbortSignal): Promise<Buffer> {
+  const length = (await readExactly(socket, HEADER_BYTES, gone)).readUInt32BE(0);
   if (length === 0 || length > MAX_FRAME_BYTES)
     throw new AgentError("internal", `read message: length ${length} is not within 1 to ${MAX_FRAME_BYTES}`);
-  return await readExactly(socket, length);
+  return await readExactly(socket, length, gone);
 }
 
-async function readExactly(socket: Readable, bytes: number): Promise<Buffer> {
+async function readExactly(socket: Readable, bytes: number, gone: AbortSignal): Promise<Buffer> {
   for (;;) {
     const piece: Buffer | null = socket.read(bytes);
     if (piece?.length === bytes) return piece;
     if (piece !== null || socket.readableEnded || socket.destroyed) throw new AgentError("unavailable", "the connection ended");
-    await once(socket, "readable");
+    await somethingNew(socket, gone);
+  }
+}
+
+/** Resolves when there is more to read, or never will be. */
+async function somethingNew(socket: Readable, gone: AbortSignal): Promise<void> {
+  const heard = new AbortController();
+  const signal = AbortSignal.any([gone, heard.signal]);
+  try {
+    await Promise.race(["readable", "end", "close"].map((event) => once(socket, event, { signal })));
+  } finally {
+    heard.abort();
   }
 }

@@ -18,8 +18,12 @@ export async function forwardPort(socketPath: string, peer: string, port: number
   const socket = createConnection({ path: socketPath, allowHalfOpen: true });
   try {
     socket.write(encodeFrame(ShimRequest.encode({ id: 1n, call: { $case: "portForward", value: { port } } }).finish()));
-    await answered(socket);
-    await Promise.all([pipeline(data, socket, { signal: gone }), pipeline(socket, data, { signal: gone })]);
+    await answered(socket, gone);
+    const toPod = pipeline(data, socket, { signal: gone }).catch((failure: unknown) => {
+      // A pod that has said all may leave before it has heard all.
+      if (!data.writableFinished) throw failure;
+    });
+    await Promise.all([toPod, pipeline(socket, data, { signal: gone })]);
   } catch (failure) {
     const cause = failure instanceof AgentError ? failure : new AgentError(gone.aborted ? "cancelled" : "unavailable", messageOf(failure));
     throw wrap(cause, `connect to port ${port} by ${peer}`);
@@ -28,9 +32,9 @@ export async function forwardPort(socketPath: string, peer: string, port: number
   }
 }
 
-async function answered(socket: Socket): Promise<void> {
+async function answered(socket: Socket, gone: AbortSignal): Promise<void> {
   for (;;) {
-    const { id, failure } = ShimResponse.decode(await readFrame(socket));
+    const { id, failure } = ShimResponse.decode(await readFrame(socket, gone));
     if (failure !== undefined) throw asAgentError(failure);
     // What has no id is news of the pod, that came before the shim knew what this connection is for.
     if (id !== 0n) return;

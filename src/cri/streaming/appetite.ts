@@ -1,17 +1,16 @@
 // Whether a stream's reader wants more: who brings bytes waits for it.
 export class Appetite {
-  #resolve: (() => void) | undefined;
+  #waiting: PromiseWithResolvers<void> | undefined;
 
   /** Resolves with the next `tell`. */
   next(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#resolve = resolve;
-    });
+    this.#waiting ??= Promise.withResolvers<void>();
+    return this.#waiting.promise;
   }
 
   tell(): void {
-    const resolve = this.#resolve;
-    this.#resolve = undefined;
-    resolve?.();
+    const waiting = this.#waiting;
+    this.#waiting = undefined;
+    waiting?.resolve();
   }
 }

@@ -9,6 +9,8 @@ const DIGIT_0 = 0x30;
 export class ChannelSocket {
   readonly #socket: WebSocket;
   readonly #base64: boolean;
+  /** Messages whose channel has no room yet: one whole piece of the connection is given out before it pauses. */
+  #untaken = 0;
 
   constructor(socket: WebSocket, protocol: string) {
     this.#socket = socket;
@@ -17,7 +19,7 @@ export class ChannelSocket {
 
   /** @param sent when the connection has taken it */
   send(channel: number, data: Buffer, sent: (failure?: Error | null) => void = () => {}): void {
-    if (this.#base64) this.#socket.send(`${channel}${data.toString("base64")}`, sent);
+    if (this.#base64) this.#socket.send(`${String.fromCharCode(DIGIT_0 + channel)}${data.toString("base64")}`, sent);
     else this.#socket.send(Buffer.concat([Buffer.of(channel), data]), { binary: true }, sent);
   }
 
@@ -40,7 +42,10 @@ export class ChannelSocket {
       const taken = take(channel, data);
       if (taken === undefined) return;
       socket.pause();
-      void taken.finally(() => socket.resume());
+      this.#untaken++;
+      void taken.finally(() => {
+        if (--this.#untaken === 0) socket.resume();
+      });
     });
   }
 

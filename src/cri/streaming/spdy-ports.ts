@@ -37,7 +37,7 @@ export async function servePortsOverSpdy(transport: Duplex, request: PortForward
   const give = (key: string, why: string): void => {
     const pair = pairs.get(key);
     pairs.delete(key);
-    pair?.error?.end(why);
+    if (pair?.error !== undefined) finish(pair.error, why);
     pair?.data?.destroy();
   };
   try {
@@ -55,10 +55,17 @@ async function forward({ run }: PortForwardRequest, error: SpdyStream, data: Spd
   try {
     if (!(Number.isInteger(port) && port >= 1 && port <= MAX_PORT)) throw new Error(`port ${data.headers.get("port")} is none`);
     await run(port, data, gone);
-    data.end();
-    error.end();
+    finish(data);
+    finish(error);
   } catch (failure) {
-    error.end(`error forwarding port ${port}: ${messageOf(failure)}`);
+    // Clients reset a connection that they are done with, and end the session over any word on its error stream.
+    finish(error, data.wasReset ? "" : `error forwarding port ${port}: ${messageOf(failure)}`);
     data.destroy();
   }
+}
+
+/** Says the last word on a stream; whether the peer ends its half is not waited for. */
+function finish(stream: SpdyStream, word = ""): void {
+  if (word !== "") stream.write(word);
+  stream.end(() => stream.destroy());
 }

@@ -57,6 +57,8 @@ export class StreamingServer {
       response.writeHead(isKnown ? 400 : 404, { "content-type": "text/plain", connection: "close" });
       response.end(isKnown ? "the connection must be upgraded to SPDY/3.1 or to a WebSocket\n" : "there is no such ticket\n");
     });
+    // A connection that can't be accepted, as without free descriptors, is lost to its client alone.
+    this.#http.on("error", ({ message }) => this.#options.log.warn({ err: message }, "a connection for streams was not accepted"));
     this.#http.on("upgrade", (request, socket, head) => this.#upgrade(request, socket as Socket, head));
   }
 
@@ -130,6 +132,8 @@ export class StreamingServer {
     this.#protocols.set(request, protocol);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       webSocket.on("error", () => {});
+      // The library has set it back.
+      socket.setTimeout(this.#options.idleTimeoutMs);
       const served =
         wanted.kind === "portforward"
           ? servePortsOverWebSocket(webSocket, protocol, wanted)
@@ -167,4 +171,6 @@ const listOf = (header: string | readonly string[] | undefined): string[] =>
 function refuse(socket: Socket, status: string, why: string, headers: readonly string[] = []): void {
   const lines = [`HTTP/1.1 ${status}`, "Connection: close", "Content-Type: text/plain", `Content-Length: ${why.length + 1}`, ...headers];
   socket.end(`${lines.join("\r\n")}\r\n\r\n${why}\n`);
+  // Its client's half may stay open for ever.
+  socket.destroySoon();
 }

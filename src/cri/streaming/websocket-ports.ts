@@ -1,7 +1,6 @@
 // Port forwarding over a WebSocket: either a SPDY connection in its messages, or, as older clients have it, two channels for each
 // port that the ticket names.
 import { Duplex } from "node:stream";
-import { once } from "node:events";
 import { createWebSocketStream, type WebSocket } from "ws";
 import { messageOf } from "../../base/errors.ts";
 import { ChannelSocket } from "./channel-socket.ts";
@@ -16,7 +15,7 @@ export async function servePortsOverWebSocket(socket: WebSocket, protocol: strin
   const channels = new ChannelSocket(socket, protocol);
   const gone = new AbortController();
   const incoming = request.ports.map(() => new Incoming());
-  const closed = once(socket, "close");
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   socket.once("close", () => {
     gone.abort();
     for (const each of incoming) each.destroy();
@@ -36,6 +35,9 @@ export async function servePortsOverWebSocket(socket: WebSocket, protocol: strin
       await request.run(port, data, gone.signal);
     } catch (failure) {
       channels.send(errorChannel, Buffer.from(`error forwarding port ${port}: ${messageOf(failure)}`));
+    } finally {
+      // What still comes for it is nobody's, and must not hold up the others.
+      incoming[index]?.destroy();
     }
   });
   await Promise.all(forwards);

@@ -1,5 +1,4 @@
 // Exec and attach over a WebSocket: a channel for each stream. Version 5 can close one of them without the others.
-import { once } from "node:events";
 import type { WebSocket } from "ws";
 import { ChannelSocket } from "./channel-socket.ts";
 import { Incoming } from "./incoming.ts";
@@ -19,7 +18,7 @@ export async function serveProcessOverWebSocket(socket: WebSocket, protocol: str
   const gone = new AbortController();
   const stdin = request.stdin ? new Incoming() : undefined;
   const sizes = new TerminalSizes();
-  const closed = once(socket, "close");
+  const closed = new Promise<void>((resolve) => socket.once("close", () => resolve()));
   socket.once("close", () => {
     gone.abort();
     stdin?.destroy();
@@ -45,6 +44,8 @@ export async function serveProcessOverWebSocket(socket: WebSocket, protocol: str
     finish: async (outcome) => {
       const status = version >= FIRST_VERSION_WITH_OBJECT ? statusObject(outcome) : statusText(outcome);
       if (status !== "") channels.send(CHANNEL.error, Buffer.from(status));
+      // The client's own close comes behind all that it has sent.
+      stdin?.destroy();
       channels.close();
     },
   });

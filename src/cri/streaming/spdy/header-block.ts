@@ -10,7 +10,7 @@ const MAX_HEADERS = 64;
 export type Headers = ReadonlyMap<string, string>;
 
 export class HeaderReader {
-  readonly #inflate: Inflate = createInflate({ dictionary: HEADER_DICTIONARY });
+  readonly #inflate: Inflate = quiet(createInflate({ dictionary: HEADER_DICTIONARY }));
 
   /** Blocks have to be given in the order they came. @throws AgentError invalid-argument */
   async read(block: Buffer): Promise<Headers> {
@@ -23,7 +23,7 @@ export class HeaderReader {
 }
 
 export class HeaderWriter {
-  readonly #deflate: Deflate = createDeflate({ dictionary: HEADER_DICTIONARY, flush: constants.Z_SYNC_FLUSH });
+  readonly #deflate: Deflate = quiet(createDeflate({ dictionary: HEADER_DICTIONARY, flush: constants.Z_SYNC_FLUSH }));
 
   /** Blocks have to be sent in the order they were made. */
   async write(headers: Headers): Promise<Buffer> {
@@ -33,6 +33,12 @@ export class HeaderWriter {
   close(): void {
     this.#deflate.destroy();
   }
+}
+
+/** What is wrong with a stream is told by the call that finds it; it may say so once more when nobody listens. */
+function quiet<T extends Inflate | Deflate>(stream: T): T {
+  stream.on("error", () => {});
+  return stream;
 }
 
 /** What comes out of the stream for this piece, at most MAX_BYTES. */

@@ -9,6 +9,8 @@ import { SpdyStream, type StreamSender } from "./stream.ts";
 
 // A forwarded connection takes two.
 const MAX_STREAMS = 2048;
+// A peer that was told everything closes its side within a moment.
+const LINGER_MS = 30_000;
 
 export class SpdySession {
   readonly #transport: Duplex;
@@ -22,6 +24,8 @@ export class SpdySession {
   constructor(transport: Duplex, onStream: (stream: SpdyStream) => void) {
     this.#transport = transport;
     this.#onStream = onStream;
+    // Also while a stream that nobody reads holds up `run`.
+    transport.once("close", () => this.#endStreams());
   }
 
   /** Serves the connection to its end; all its streams are over then. @throws AgentError invalid-argument for a peer that breaks the rules */
@@ -32,7 +36,7 @@ export class SpdySession {
         for (const frame of decoder.push(chunk as Buffer)) await this.#handle(frame);
       }
     } finally {
-      for (const stream of [...this.#streams.values()]) stream.destroy(new Error("the connection ended"));
+      this.#endStreams();
       this.#headersIn.close();
       this.#headersOut.close();
       this.#transport.destroy();
@@ -41,7 +45,16 @@ export class SpdySession {
 
   /** Sends what is waiting, and ends the connection. */
   close(): void {
-    if (this.#transport.writable) this.#transport.end(goAway(this.#lastStreamId));
+    if (!this.#transport.writable) return;
+    this.#transport.end(goAway(this.#lastStreamId), () => {
+      if (this.#transport.destroyed) return;
+      const late = setTimeout(() => this.#transport.destroy(), LINGER_MS);
+      this.#transport.once("close", () => clearTimeout(late));
+    });
+  }
+
+  #endStreams(): void {
+    for (const stream of [...this.#streams.values()]) stream.destroy(new Error("the connection ended"));
   }
 
   async #handle(frame: Frame): Promise<void> {

@@ -21,6 +21,7 @@ export class SpdyStream extends Duplex {
   readonly headers: Headers;
   readonly #sender: StreamSender;
   readonly #appetite = new Appetite();
+  #wasReset = false;
 
   constructor(id: number, headers: Headers, sender: StreamSender) {
     super({ readableHighWaterMark: BUFFERED_BYTES, allowHalfOpen: true });
@@ -41,8 +42,13 @@ export class SpdyStream extends Duplex {
     if (!this.destroyed) this.push(null);
   }
 
-  /** The peer has ended the stream in both directions. */
+  /** Whether the peer has ended the stream in both directions. */
+  get wasReset(): boolean {
+    return this.#wasReset;
+  }
+
   receiveReset(): void {
+    this.#wasReset = true;
     this.destroy(new Error("the peer reset the stream"));
   }
 

@@ -1,4 +1,5 @@
 import { once } from "node:events";
+import { connect } from "node:net";
 import test, { type ExecutionContext } from "ava";
 import { AgentError } from "../../../../src/base/errors.ts";
 import type { TerminalSize } from "../../../../src/container/exec.ts";
@@ -194,3 +195,34 @@ for (const [what, bytes] of [
     t.pass();
   });
 }
+
+test("a connection on which nothing happens for the idle timeout is ended, also one that a process has held up", async (t) => {
+  const ended = Promise.withResolvers<void>();
+  const run: ProcessRequest["run"] = async ({ gone }) => {
+    await once(gone, "abort");
+    ended.resolve();
+    return 0;
+  };
+  const server = await startStreaming(t, 500);
+  const client = await SpdyClient.connect(server.url(execOf(run, { stdout: false, stderr: false })), V4);
+  await client.open({ streamType: "error" });
+  const stdin = await client.open({ streamType: "stdin" });
+  // More than anybody on the way keeps.
+  stdin.write(Buffer.alloc(64 * 1024 * 1024));
+  await ended.promise;
+  // What it had sent was not read: for the client this may be a reset.
+  await client.closed.catch(() => {});
+  t.pass();
+});
+
+test("a client that is refused and leaves its half of the connection open holds no descriptor", async (t) => {
+  const server = await startStreaming(t);
+  const { hostname, port } = new URL(server.url(execOf(cat)));
+  const socket = connect({ host: hostname, port: Number(port), allowHalfOpen: true });
+  socket.write("POST /exec/unknown HTTP/1.1\r\nHost: node\r\nConnection: Upgrade\r\nUpgrade: SPDY/3.1\r\n\r\n");
+  socket.resume();
+  await once(socket, "end");
+  await server.close();
+  socket.destroy();
+  t.pass();
+});

@@ -117,3 +117,37 @@ test("input that the process does not read is not read from the client either", 
   await client.closed;
   t.true(waiting < 1024 * 1024, `${waiting} bytes wait`);
 });
+
+test("a message over the bound ends its own connection and process alone", async (t) => {
+  const started = Promise.withResolvers<AbortSignal>();
+  const run: ProcessRequest["run"] = async ({ gone }) => {
+    started.resolve(gone);
+    await once(gone, "abort");
+    return 0;
+  };
+  const server = await startStreaming(t);
+  const [client, other] = [
+    await ChannelClient.connect(server.url(execOf(run)), V5),
+    await ChannelClient.connect(server.url(execOf(cat)), V5),
+  ];
+  const gone = await started.promise;
+  client.send(STDIN, Buffer.alloc(1024 * 1024));
+  t.is(await client.closed, 1009);
+  if (!gone.aborted) await once(gone, "abort");
+  other.send(STDIN, "still there");
+  other.send(CLOSE, Buffer.of(STDIN));
+  await other.closed;
+  t.is(other.received(STDOUT), "still there");
+});
+
+test("a connection on which nothing happens for the idle timeout is ended, with its process", async (t) => {
+  const ended = Promise.withResolvers<void>();
+  const run: ProcessRequest["run"] = async ({ gone }) => {
+    await once(gone, "abort");
+    ended.resolve();
+    return 0;
+  };
+  const client = await ChannelClient.connect((await startStreaming(t, 300)).url(execOf(run)), V5);
+  await ended.promise;
+  t.is(await client.closed, 1006);
+});

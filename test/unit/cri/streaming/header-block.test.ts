@@ -26,3 +26,11 @@ for (const [what, block] of [
     t.like(await t.throwsAsync(new HeaderReader().read(packed(block))), { kind: "invalid-argument" });
   });
 }
+
+test("what comes after the end of the compression is refused, and harms nobody", async (t) => {
+  const reader = new HeaderReader();
+  const block = Buffer.from([0, 0, 0, 0]);
+  t.is((await reader.read(deflateSync(block, { dictionary: HEADER_DICTIONARY }))).size, 0);
+  for (let index = 0; index < 3; index++) await t.throwsAsync(reader.read(deflateSync(block)));
+  reader.close();
+});

@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { Duplex } from "node:stream";
 import test, { type ExecutionContext } from "ava";
 import type { PortForwardRequest } from "../../../../src/cri/streaming/request.ts";
@@ -80,4 +81,62 @@ test("older clients have two channels for each port of the ticket, which begin w
   t.is(client.received(2), "Q\0" + "81:hello");
   t.is(client.received(3), "Q\0");
   t.is(client.received(0), "P\0" + "80:");
+});
+
+test("a client that resets a connection it is done with hears of no error", async (t) => {
+  const client = await overSpdy(
+    t,
+    forward(async (_, data) => {
+      data.end("all there is");
+      for await (const chunk of data) t.fail(`nothing is sent, but ${chunk} came`);
+    }),
+  );
+  const { data, error } = await pair(client, "80", "0");
+  t.is(await data.ended, "all there is");
+  data.reset();
+  t.is(await error.ended, "");
+});
+
+test("connections whose error streams the client never closes do not add up", async (t) => {
+  const client = await overSpdy(t, forward());
+  // Each has two streams, of which a session has 2048 at most.
+  for (let index = 0; index < 2100; index++) {
+    await client.open({ streamType: "error", port: "80", requestID: String(index) });
+    const data = await client.open({ streamType: "data", port: "80", requestID: String(index) });
+    data.end();
+    if ((await data.ended) !== "80:") return t.fail(`connection ${index} was refused`);
+  }
+  t.pass();
+});
+
+test("what older clients send to a port that nobody listens on holds up no other", async (t) => {
+  const run = (port: number, data: Duplex) => (port === 81 ? echo(port, data) : Promise.reject(new Error("connection refused")));
+  const client = await ChannelClient.connect((await startStreaming(t)).url(forward(run, [80, 81])), ["v4.channel.k8s.io"]);
+  t.teardown(() => client.socket.terminate());
+  const heard = Promise.withResolvers<void>();
+  client.socket.on("message", () => client.received(2).endsWith("hello") && heard.resolve());
+  for (let sent = 0; sent < 4; sent++) client.send(0, Buffer.alloc(256 * 1024));
+  client.send(2, "hello");
+  await heard.promise;
+  t.regex(client.received(1), /connection refused/);
+});
+
+test("a port that is not read holds up what else is on its connection, and takes no memory", async (t) => {
+  const stalled = Promise.withResolvers<Duplex>();
+  const run = async (port: number, data: Duplex, gone: AbortSignal) => {
+    if (port === 80) stalled.resolve(data);
+    else data.resume();
+    if (!gone.aborted) await once(gone, "abort");
+  };
+  const client = await ChannelClient.connect((await startStreaming(t)).url(forward(run, [80, 81])), ["v4.channel.k8s.io"]);
+  t.teardown(() => client.socket.terminate());
+  const data = await stalled.promise;
+  for (let sent = 0; sent < 200; sent++) {
+    client.send(0, Buffer.alloc(256 * 1024));
+    client.send(2, Buffer.alloc(256 * 1024));
+  }
+  // What the kernel did not take is still here when it has had its time.
+  await new Promise((resolve) => setTimeout(resolve, 300));
+  t.true(client.socket.bufferedAmount > 0);
+  t.true(data.readableLength < 4 * 1024 * 1024, `${data.readableLength} bytes wait`);
 });
