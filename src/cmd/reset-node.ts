@@ -1,12 +1,13 @@
 // berthd --reset: takes down what a node has, on purpose, and ends. It is a start of berthd that serves nobody: recovery finds all that
 // there is, the ordinary teardown takes it away, and the orderly end gives the network back.
-import { rm, rmdir } from "node:fs/promises";
+import { readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
-import { allSteps } from "../base/errors.ts";
+import { AgentError, allSteps } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
 import type { ResetScope } from "../config/load.ts";
 import type { Config } from "../config/table.ts";
 import type { Engine } from "../cri/engine.ts";
+import { mountpoints } from "../image/mountpoint.ts";
 
 /** @throws AgentError of the first failure; all else was taken down nevertheless */
 export async function resetNode({ sandboxes, images, audit }: Engine, scope: ResetScope, log: Log): Promise<void> {
@@ -21,18 +22,40 @@ export async function resetNode({ sandboxes, images, audit }: Engine, scope: Res
             () =>
               images.remove(id),
         )),
-    async () => void (await audit.audit(true)),
+    async () => {
+      const left = (await audit.audit(true)).differences.filter(({ failure }) => failure !== "");
+      const told = left.map(({ class: kind, object, failure }) => `${kind} ${object}: ${failure}`);
+      if (told.length > 0) throw new AgentError("internal", `mend what is left: ${told.join("; ")}`);
+    },
   ]);
   log.info({ pods: removals.length, scope }, "the node has been reset");
 }
 
 // By name, and not whole folders: `root` and `state` are settings, and could be anything.
-const ROOT_ENTRIES = ["records.db", "records.db-wal", "records.db-shm", "content", "snapshots", "containers", "archives", "uploads"];
+const ROOT_ENTRIES = [
+  "records.db",
+  "records.db-wal",
+  "records.db-shm",
+  "records.db-wal.aside",
+  "content",
+  "snapshots",
+  "containers",
+  "archives",
+  "uploads",
+];
 const STATE_ENTRIES = ["pods", "s", "helper.lock"];
 
-/** After the end of the node: its records and what is left of its folders. A folder that has something else in it stays. */
+/**
+ * After the end of the node: its records and what is left of its folders. A folder that has something else in it stays.
+ *
+ * @throws AgentError failed-precondition before anything goes, when something is mounted in one: it may be anybody's
+ */
 export async function removeFolders({ root, state, socket, helperSocket }: Config): Promise<void> {
   const paths = [...ROOT_ENTRIES.map((name) => join(root, name)), ...STATE_ENTRIES.map((name) => join(state, name)), socket, helperSocket];
+  const mounts = mountpoints(await readFile("/proc/self/mountinfo", "utf8"));
+  const inside = mounts.find((mount) => paths.some((path) => mount === path || mount.startsWith(`${path}/`)));
+  if (inside !== undefined)
+    throw new AgentError("failed-precondition", `remove the folders of the node: ${inside} is mounted, unmount it first`);
   for (const path of paths) await rm(path, { recursive: true, force: true });
   for (const folder of [root, state]) await rmdir(folder).catch(() => {});
 }

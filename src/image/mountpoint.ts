@@ -23,4 +23,7 @@ export function findMount(mountinfo: string, folder: string): Mount {
   return above.sort((a, b) => b.mountpoint.length - a.mountpoint.length)[0] ?? { mountpoint: "/", device: "" };
 }
 
+/** @param mountinfo as proc(5) has it */
+export const mountpoints = (mountinfo: string): string[] => mountinfo.split("\n").map((line) => plain(line.split(" ")[4]));
+
 const plain = (text = ""): string => text.replace(/\\([0-7]{3})/g, (_all, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)));

@@ -2,6 +2,7 @@
 // reads faster than the other takes.
 import { once } from "node:events";
 import { createConnection, type Socket } from "node:net";
+import { drained } from "../base/drained.ts";
 import { AgentError, messageOf } from "../base/errors.ts";
 import { CopyPiece, HelperRequest } from "../generated/berth/native/helper.ts";
 import { asAgentError } from "./failure.ts";
@@ -50,9 +51,9 @@ export class CopyConnection implements Disposable {
   /** Resolves when there is room for more. */
   async send(piece: Piece): Promise<void> {
     if (this.#socket.destroyed) this.#lost("the connection ended");
-    const sent = this.#socket.write(encodeFrame(CopyPiece.encode({ piece }).finish()));
+    this.#socket.write(encodeFrame(CopyPiece.encode({ piece }).finish()));
     // A connection that ends instead is told by `next`, with the reason.
-    if (!sent) await Promise.race([once(this.#socket, "drain"), once(this.#socket, "close")]);
+    await drained(this.#socket);
   }
 
   [Symbol.dispose](): void {

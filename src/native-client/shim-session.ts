@@ -1,7 +1,8 @@
 // A process that somebody uses now: its streams have a connection to the shim of their own. Who does not read what comes holds up
 // the process, and nobody else; when the connection ends first, the shim ends the process of an exec.
 import { createConnection, type Socket } from "node:net";
-import type { Readable, Writable } from "node:stream";
+import type { Readable } from "node:stream";
+import { drained } from "../base/drained.ts";
 import { AgentError, messageOf, wrap } from "../base/errors.ts";
 import { ShimRequest, ShimResponse, ShimStream, type ShimAttach, type ShimExec } from "../generated/berth/native/shim.ts";
 import { asAgentError } from "./failure.ts";
@@ -70,18 +71,4 @@ async function readToExit(socket: Socket, { stdout, stderr }: ProcessIo): Promis
     }
   }
   throw new AgentError("unavailable", "the shim has ended the connection");
-}
-
-/** Resolves when more may be written, or nothing can be any more. */
-async function drained(stream: Writable): Promise<void> {
-  if (stream.destroyed) return;
-  await new Promise<void>((resolve) => {
-    const done = (): void => {
-      stream.off("drain", done);
-      stream.off("close", done);
-      resolve();
-    };
-    stream.on("drain", done);
-    stream.on("close", done);
-  });
 }

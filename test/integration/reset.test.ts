@@ -1,6 +1,6 @@
 // A node is taken down on purpose: while it runs by the command line, and without it by berthd itself.
-import { execFile } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { execFile, execFileSync } from "node:child_process";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test from "ava";
@@ -36,10 +36,16 @@ test.serial("berthd --reset all takes down a node that does not run, and leaves 
   const instanceId = await node.instanceId();
   await node.shutdown();
   writeFileSync(join(node.root, "mine"), "kept");
+  // A volume that stayed mounted: it is let go of, and what is in it does not go with the node's folders.
+  const [volume, place] = [join(node.folder, "volume"), join(node.state, "pods", "somebody")];
+  for (const folder of [volume, place]) mkdirSync(folder, { recursive: true });
+  writeFileSync(join(volume, "precious"), "kept");
+  execFileSync("mount", ["--bind", volume, place]);
   await reset("all");
   t.deepEqual(kernelObjectsOf(node.folder, instanceId), before);
   t.is(readFileSync("/proc/sys/net/ipv4/ip_forward", "utf8").trim(), "0");
   t.deepEqual(readdirSync(node.root), ["mine"]);
+  t.deepEqual(readdirSync(volume), ["precious"]);
   t.false(existsSync(node.state));
   await t.throwsAsync(reset("everything"), { message: /reset "everything" is not one of pods, images, all/ });
 });

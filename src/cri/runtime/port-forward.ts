@@ -3,7 +3,8 @@ import type { PortForwardRequest, PortForwardResponse } from "../../generated/cr
 import type { Handler } from "../edge.ts";
 import { resolveSandboxId } from "../resolve-id.ts";
 
-const MAX_PORTS = 1000;
+// Clients of the older WebSocket protocol have two channels for each, and a channel is one byte.
+const MAX_PORTS = 128;
 
 export const portForward: Handler<PortForwardRequest, PortForwardResponse> = (engine, { podSandboxId, port: ports }) => {
   const id = resolveSandboxId(engine, podSandboxId);

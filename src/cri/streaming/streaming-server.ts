@@ -46,6 +46,7 @@ export class StreamingServer {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
+      autoPong: false,
       maxPayload: MAX_MESSAGE_BYTES,
     });
     this.#webSockets.on("headers", (headers, request) => {
@@ -132,6 +133,8 @@ export class StreamingServer {
     this.#protocols.set(request, protocol);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       webSocket.on("error", () => {});
+      // A client that asks and does not read the answers gets none.
+      webSocket.on("ping", (data) => webSocket.bufferedAmount < MAX_MESSAGE_BYTES && webSocket.pong(data));
       // The library has set it back.
       socket.setTimeout(this.#options.idleTimeoutMs);
       const served =

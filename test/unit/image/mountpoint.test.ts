@@ -1,5 +1,5 @@
 import test from "ava";
-import { findMount, mountOf } from "../../../src/image/mountpoint.ts";
+import { findMount, mountOf, mountpoints } from "../../../src/image/mountpoint.ts";
 
 const line = (place: string, index: number): string => `36 35 98:0 / ${place} rw,noatime master:1 - ext4 /dev/sda${index} rw`;
 const table = ["/", "/var", "/var/lib", "/var/library", "/a\\040b"].map(line).join("\n");
@@ -13,6 +13,7 @@ test("the longest mount above a folder is the one it is on", (t) => {
 
 test("blanks in the name of a mount are read", (t) => {
   t.is(findMount(table, "/a b/c").mountpoint, "/a b");
+  t.deepEqual(mountpoints(table), ["/", "/var", "/var/lib", "/var/library", "/a b"]);
 });
 
 test("the kernel's own table is understood", async (t) => {

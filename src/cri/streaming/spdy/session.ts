@@ -1,7 +1,7 @@
 // The server's side of a SPDY/3.1 connection: the peer opens streams, and both use them. There are no windows: TCP holds up who
 // sends too much, all streams of the connection together.
-import { once } from "node:events";
 import type { Duplex } from "node:stream";
+import { drained } from "../../../base/drained.ts";
 import { AgentError } from "../../../base/errors.ts";
 import { dataHeader, type Frame, FrameDecoder, goAway, ping, RESET, rstStream, synReply } from "./frames.ts";
 import { HeaderReader, HeaderWriter } from "./header-block.ts";
@@ -78,7 +78,7 @@ export class SpdySession {
         return void this.#streams.get(frame.streamId)?.receiveReset();
       case "ping":
         this.#send(ping(frame.id));
-        return await this.#drained();
+        return await drained(this.#transport);
       case "go-away":
         return;
     }
@@ -95,7 +95,8 @@ export class SpdySession {
     this.#send(synReply(streamId, await this.#headersOut.write(new Map())));
     if (fin) stream.receiveEnd();
     this.#onStream(stream);
-    await this.#drained();
+    // A peer that asks and does not read the answers is not read either.
+    await drained(this.#transport);
   }
 
   readonly #sender: StreamSender = {
@@ -112,10 +113,5 @@ export class SpdySession {
 
   #send(frame: Buffer): void {
     if (this.#transport.writable) this.#transport.write(frame);
-  }
-
-  /** A peer that asks and does not read the answers is not read either. */
-  async #drained(): Promise<void> {
-    if (this.#transport.writableNeedDrain) await Promise.race([once(this.#transport, "drain"), once(this.#transport, "close")]);
   }
 }
