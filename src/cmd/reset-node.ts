@@ -4,10 +4,10 @@ import { readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError, allSteps } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { parseMountinfo } from "../base/mountinfo.ts";
 import type { ResetScope } from "../config/load.ts";
 import type { Config } from "../config/table.ts";
 import type { Engine } from "../cri/engine.ts";
-import { mountpoints } from "../image/mountpoint.ts";
 
 /** @throws AgentError of the first failure; all else was taken down nevertheless */
 export async function resetNode({ sandboxes, images, audit }: Engine, scope: ResetScope, log: Log): Promise<void> {
@@ -52,7 +52,7 @@ const STATE_ENTRIES = ["pods", "s", "helper.lock"];
  */
 export async function removeFolders({ root, state, socket, helperSocket }: Config): Promise<void> {
   const paths = [...ROOT_ENTRIES.map((name) => join(root, name)), ...STATE_ENTRIES.map((name) => join(state, name)), socket, helperSocket];
-  const mounts = mountpoints(await readFile("/proc/self/mountinfo", "utf8"));
+  const mounts = parseMountinfo(await readFile("/proc/self/mountinfo", "utf8")).map(({ mountpoint }) => mountpoint);
   const inside = mounts.find((mount) => paths.some((path) => mount === path || mount.startsWith(`${path}/`)));
   if (inside !== undefined)
     throw new AgentError("failed-precondition", `remove the folders of the node: ${inside} is mounted, unmount it first`);

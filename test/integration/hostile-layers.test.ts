@@ -8,7 +8,7 @@ import { promisify } from "node:util";
 import test from "ava";
 import { temporaryFolder } from "../lib/image-service.ts";
 import { TestNode } from "../lib/node.ts";
-import { imageOfTars } from "../lib/oci-image.ts";
+import { imageOf } from "../lib/oci-image.ts";
 import { DockerRegistry } from "../lib/registry.ts";
 import { makeTar, type TarEntry } from "../lib/tar.ts";
 import { shared } from "../lib/teardown.ts";
@@ -129,7 +129,7 @@ for (const [what, layers] of Object.entries(ATTACKS)) {
     // What is aimed at no folder is tried once.
     for (const [index, canary] of canaries.slice(0, layers.length + 1).entries()) {
       const name = `${what.replaceAll(/[^a-z]+/g, "-")}/${index}`;
-      await registry.push(name, "1", imageOfTars(...layers(canary).map(makeTar)));
+      await registry.push(name, "1", imageOf(layers(canary).map(makeTar)));
       const image = { image: { image: `${registry.address}/${name}:1` } };
       // Refused or kept inside: both are right.
       await watched(

@@ -7,7 +7,7 @@ import test, { type ExecutionContext } from "ava";
 import type { ImageRecord } from "../../src/image/image-service.ts";
 import { FakeRegistry, type Intercept } from "../lib/fake-registry.ts";
 import { ImageNode, never, temporaryFolder } from "../lib/image-service.ts";
-import { blobOf, imageOfTars, makeImage } from "../lib/oci-image.ts";
+import { blobOf, imageOf, makeImage } from "../lib/oci-image.ts";
 import { startHelper } from "../lib/real-helper.ts";
 import { DockerRegistry } from "../lib/registry.ts";
 import { makeTar } from "../lib/tar.ts";
@@ -45,10 +45,10 @@ test("links, modes and removed files of layers are as they were packed", async (
   await registry.push(
     "app",
     "1",
-    imageOfTars(
+    imageOf([
       makeTar([{ name: "old", content: "x" }]),
       makeTar([{ name: ".wh.old" }, { name: "run", content: "#!", mode: 0o4755 }, { name: "link", link: "/etc/passwd" }]),
-    ),
+    ]),
   );
   const record = await pull("app:1");
   t.is((await stat(inLayer(node, record, "run"))).mode & 0o7777, 0o4755);

@@ -4,18 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
-import { gzipSync } from "node:zlib";
-import {
-  blobOf,
-  descriptorOf,
-  jsonBlob,
-  OCI_CONFIG,
-  OCI_LAYER,
-  OCI_MANIFEST,
-  ourArchitecture,
-  sha256,
-  type TestImage,
-} from "./oci-image.ts";
+import { imageOf, type TestImage } from "./oci-image.ts";
 import { makeTar, type TarEntry } from "./tar.ts";
 
 const BUSYBOX = "/bin/busybox";
@@ -43,20 +32,5 @@ async function make(): Promise<TestImage> {
     { name: "etc/group", content: "root:x:0:\ntester:x:1000:\nreaders:x:2000:tester\n" },
   ];
   const demo: TarEntry[] = [{ name: "bin/berth-demo", content: await readFile(demoProgram), mode: 0o755 }];
-  const tars = [base, demo].map(makeTar);
-  const layers = tars.map((tar) => blobOf(gzipSync(tar, { level: 1 })));
-  const diffIds = tars.map(sha256);
-  const config = jsonBlob({
-    architecture: ourArchitecture,
-    os: "linux",
-    config: { Cmd: ["/bin/sh"], Env: ["PATH=/bin"] },
-    rootfs: { type: "layers", diff_ids: diffIds },
-  });
-  const manifest = jsonBlob({
-    schemaVersion: 2,
-    mediaType: OCI_MANIFEST,
-    config: descriptorOf(OCI_CONFIG, config),
-    layers: layers.map((layer) => descriptorOf(OCI_LAYER, layer)),
-  });
-  return { id: config.digest, config, layers, diffIds, manifest };
+  return imageOf([base, demo].map(makeTar), { config: { Cmd: ["/bin/sh"], Env: ["PATH=/bin"] } });
 }

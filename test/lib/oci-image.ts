@@ -6,7 +6,7 @@ import { makeTar, type TarEntry } from "./tar.ts";
 export const OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 export const OCI_INDEX = "application/vnd.oci.image.index.v1+json";
 export const OCI_CONFIG = "application/vnd.oci.image.config.v1+json";
-export const OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip";
+const OCI_LAYER = "application/vnd.oci.image.layer.v1.tar+gzip";
 
 export interface Blob {
   readonly digest: string;
@@ -46,13 +46,18 @@ export function makeImage(shape: ImageShape = {}): TestImage {
   const files = (shape.layers ?? [{ "hello.txt": "hello\n" }]).map((layer) =>
     Object.entries(layer).map(([name, content]) => ({ name, content })),
   );
-  const tars = (shape.entries ?? files).map(makeTar);
-  const layers = tars.map((tar) => blobOf(gzipSync(tar)));
+  const { entries = files, config, ...rest } = shape;
+  return imageOf(entries.map(makeTar), { ...rest, config: { Cmd: ["/hello"], Env: ["PATH=/bin"], ...config } });
+}
+
+/** An image whose layers are these tars, as they are. */
+export function imageOf(tars: readonly Buffer[], shape: Omit<ImageShape, "layers" | "entries"> = {}): TestImage {
+  const layers = tars.map((tar) => blobOf(gzipSync(tar, { level: 1 })));
   const diffIds = shape.diffIds ?? tars.map(sha256);
   const config = jsonBlob({
     architecture: shape.architecture ?? ourArchitecture,
     os: "linux",
-    config: { Cmd: ["/hello"], Env: ["PATH=/bin"], ...shape.config },
+    config: shape.config ?? {},
     rootfs: { type: "layers", diff_ids: diffIds },
   });
   const manifest = jsonBlob({
@@ -61,20 +66,6 @@ export function makeImage(shape: ImageShape = {}): TestImage {
     config: descriptorOf(OCI_CONFIG, config),
     layers: layers.map((layer) => descriptorOf(OCI_LAYER, layer)),
     ...shape.manifest,
-  });
-  return { id: config.digest, config, layers, diffIds, manifest };
-}
-
-/** An image whose layers are these tars, as they are. */
-export function imageOfTars(...tars: readonly Buffer[]): TestImage {
-  const layers = tars.map((tar) => blobOf(gzipSync(tar)));
-  const diffIds = tars.map(sha256);
-  const config = jsonBlob({ architecture: ourArchitecture, os: "linux", config: {}, rootfs: { type: "layers", diff_ids: diffIds } });
-  const manifest = jsonBlob({
-    schemaVersion: 2,
-    mediaType: OCI_MANIFEST,
-    config: descriptorOf(OCI_CONFIG, config),
-    layers: layers.map((layer) => descriptorOf(OCI_LAYER, layer)),
   });
   return { id: config.digest, config, layers, diffIds, manifest };
 }

@@ -5,6 +5,7 @@ import { createConnection } from "node:net";
 import { release } from "node:os";
 import { dirname, join } from "node:path";
 import { promisify } from "node:util";
+import { type Mount, parseMountinfo } from "../../base/mountinfo.ts";
 import type { Facts, NodeSettings, Place, Program, Route } from "./facts.ts";
 
 const PROGRAM_TIMEOUT_MS = 5000;
@@ -17,7 +18,7 @@ const FILE_SYSTEMS: ReadonlyMap<number, Place["type"]> = new Map([
 ]);
 
 export async function readFacts(settings: NodeSettings, nowMs: number): Promise<Facts> {
-  const mounts = lines("/proc/self/mountinfo").map(parseMount);
+  const mounts = parseMountinfo(text("/proc/self/mountinfo"));
   const cgroup = readCgroups(mounts);
   const names = new Set(["crun", "runc", ...(settings.runtime === "" ? [] : [settings.runtime])]);
   const [nft, ...runtimes] = await Promise.all(["nft", ...names].map(readProgram));
@@ -37,7 +38,7 @@ export async function readFacts(settings: NodeSettings, nowMs: number): Promise<
     missingPrograms: settings.programs.filter((path) => findProgram(path) === undefined),
     root: readPlace(settings.root),
     state: readPlace(settings.state),
-    rootIsShared: mounts.findLast(({ place }) => place === "/")?.isShared === true,
+    rootIsShared: mounts.findLast(({ mountpoint }) => mountpoint === "/")?.isShared === true,
     somebodyListens: await listens(settings.socket),
     routes: lines("/proc/net/route").slice(1).flatMap(parseRoute),
     linkNames: lines("/proc/net/dev").flatMap((line) => /^\s*([^\s:]+):/.exec(line)?.[1] ?? []),
@@ -60,32 +61,12 @@ const lines = (path: string): string[] =>
     .split("\n")
     .filter((line) => line !== "");
 
-interface Mount {
-  readonly place: string;
-  readonly type: string;
-  readonly options: readonly string[];
-  readonly isShared: boolean;
-}
-
-/** @source proc_pid_mountinfo(5) */
-function parseMount(line: string): Mount {
-  const [left = "", right = ""] = line.split(" - ");
-  const fields = left.split(" ");
-  const [type = "", , options = ""] = right.split(" ");
-  return {
-    place: fields[4] ?? "",
-    type,
-    options: options.split(","),
-    isShared: fields.slice(6).some((field) => field.startsWith("shared:")),
-  };
-}
-
 function readCgroups(mounts: readonly Mount[]): Pick<Facts, "cgroupMode" | "cgroupControllers"> {
   const v1 = mounts.filter(({ type }) => type === "cgroup");
   const v2 = mounts.find(({ type }) => type === "cgroup2");
   if (v1.length === 0 && v2 === undefined) return { cgroupMode: "none", cgroupControllers: [] };
   if (v1.length === 0 && v2 !== undefined)
-    return { cgroupMode: "v2", cgroupControllers: text(join(v2.place, "cgroup.controllers")).split(" ") };
+    return { cgroupMode: "v2", cgroupControllers: text(join(v2.mountpoint, "cgroup.controllers")).split(" ") };
   return { cgroupMode: v2 === undefined ? "v1" : "hybrid", cgroupControllers: v1.flatMap(({ options }) => options) };
 }
 
