@@ -73,7 +73,8 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
   const [inHand, activities] = [new InHand(), new Activities(clock)];
   const shared = { store, helper: client, log, clock, events, inHand, activities };
   const ownsCgroupParent = config.cgroupParent === "";
-  const cgroupParent = ownsCgroupParent ? `/berth-${instanceId}` : config.cgroupParent;
+  const ownCgroup = `/berth-${instanceId}`;
+  const cgroupParent = ownsCgroupParent ? ownCgroup : config.cgroupParent;
   const { bridge, podSubnet, networkMtu: mtu } = config;
   const network = new NetworkService({ ...shared, instanceId, bootId: bootId(), bridge, podSubnet, mtu });
   started.defer(() => network.removeUnused().catch((failure: unknown) => log.warn({ err: messageOf(failure) }, "the pod network stays")));
@@ -85,6 +86,7 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
     strict: config.strict,
     state: config.state,
     cgroupParent,
+    ownCgroup,
     handlers: new Set(runtimes.keys()),
   });
   started.defer(() => sandboxes.close());

@@ -33,10 +33,15 @@ export interface SandboxContext {
   readonly state: string;
   /** of pods that name no parent: "/berth-<instance>" */
   readonly cgroupParent: string;
+  /** that nobody else puts anything in: "/berth-<instance>" */
+  readonly ownCgroup: string;
   /** runtime handlers that may be asked for */
   readonly handlers: ReadonlySet<string>;
   readonly contents: () => SandboxContents;
 }
+
+/** Where the shim may have cgroups of its own that limit nothing; wherever the pod's is. */
+export const execCgroupPath = ({ ownCgroup }: Pick<SandboxContext, "ownCgroup">, id: SandboxId): string => `${ownCgroup}/${id}`;
 
 // sun_path holds 108 bytes with its end.
 const LONGEST_SOCKET_PATH = 107;

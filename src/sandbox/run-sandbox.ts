@@ -6,7 +6,7 @@ import { newSandboxId, type SandboxId } from "../base/ids.ts";
 import { Stages } from "../base/timeline.ts";
 import { NamespaceUse } from "../generated/berth/native/helper.ts";
 import { addressesOf } from "../network/records.ts";
-import { type SandboxContext, sandboxPaths } from "./context.ts";
+import { execCgroupPath, type SandboxContext, sandboxPaths } from "./context.ts";
 import { checkLineValues, etcFiles } from "./etc-files.ts";
 import { cgroupLimits } from "./limits.ts";
 import { podLimits } from "./pod-limits.ts";
@@ -73,6 +73,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
         nftTable: context.network.nftTable,
         hostPorts: plan?.hostPorts ?? [],
         etcFiles: files,
+        execCgroupPath: execCgroupPath(context, id),
       });
     const started = await stages.time("start", () => (plan === undefined ? start() : withNetwork(context, start)));
     stages.addAll(started.stages);

@@ -2,7 +2,7 @@
 import { rm } from "node:fs/promises";
 import { allSteps, messageOf } from "../base/errors.ts";
 import type { ShimClient } from "../native-client/shim.ts";
-import type { SandboxContext } from "./context.ts";
+import { execCgroupPath, type SandboxContext } from "./context.ts";
 import type { SandboxRecord } from "./records.ts";
 import { isAlive } from "./shims.ts";
 
@@ -16,6 +16,11 @@ export async function teardownSandbox(context: SandboxContext, sandbox: SandboxR
     () => endPortProxy(context, sandbox),
     // The shim's end has begun to take the namespace away, and the veth pair with it; detaching waits for that.
     () => network.release(sandbox.id),
+    async () => {
+      const path = execCgroupPath(context, sandbox.id);
+      // Else it goes with the pod's own, below.
+      if (path !== sandbox.cgroupPath) await helper.removeCgroup({ cgroupPath: path, pruneParent: context.ownCgroup });
+    },
     async () => {
       if (!ownsCgroup(context, sandbox)) return;
       await helper.killCgroup({ cgroupPath: sandbox.cgroupPath, timeoutMillis: KILL_TIMEOUT_MS });

@@ -91,6 +91,7 @@ test.serial(
       cgroupPath: `/berth-${instanceId}/${id}`,
       limits: undefined,
       etcFiles: {},
+      execCgroupPath: `/berth-${instanceId}/${id}`,
       userNamespace: undefined,
       network: NamespaceUse.NAMESPACE_USE_NEW,
       ipc: NamespaceUse.NAMESPACE_USE_NEW,

@@ -52,9 +52,7 @@ const begun = (container: Container): Promise<true> =>
 
 /** Cgroups of the pod's commands, wherever this host has them. */
 const execCgroups = ({ id }: Pod): string[] =>
-  ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
-    .flatMap(foldersBelow)
-    .filter((path) => path.includes(`berth-exec-${id.slice(0, 12)}-`) || (path.includes(id) && /exec-\d+$/.test(path)));
+  foldersBelow("/sys/fs/cgroup").filter((path) => path.includes(id) && /\/exec-\d+$/.test(path));
 
 /** Those of others come and go meanwhile. */
 function foldersBelow(folder: string): string[] {
@@ -112,6 +110,21 @@ test("a command goes with a berthd that is killed, and its container stays", asy
   t.is((await container.status()).state, "CONTAINER_RUNNING");
   await pod.remove();
 });
+
+for (const parent of ["", "/berth-test-parent"]) {
+  test(`nothing is left of a command whose shim was killed, in a pod of ${parent === "" ? "the node's own cgroup" : "another's"}`, async (t) => {
+    const pod = await Pod.run(node(), parent === "" ? {} : { linux: { cgroup_parent: parent } });
+    const container = await pod.start("one", ["sleep", "1000"]);
+    const command = t.throwsAsync(container.exec(["sleep", "4321"]));
+    await node().eventually("it runs", async () => (execCgroups(pod).length === 1 ? true : undefined));
+    process.kill(Number(JSON.parse((await pod.status()).info["info"] ?? "{}").shimPid), "SIGKILL");
+    await command;
+    await container.reached("CONTAINER_EXITED");
+    await pod.remove();
+    const left = foldersBelow("/sys/fs/cgroup").filter((path) => path.includes(pod.id) || (parent !== "" && path.includes(parent)));
+    t.deepEqual(left, []);
+  });
+}
 
 test("a daemon that a command leaves behind is its container's, and goes with it", async (t) => {
   const pod = await Pod.run(node());

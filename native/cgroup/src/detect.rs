@@ -25,6 +25,8 @@ pub struct Hierarchy {
 pub struct Cgroups {
     pub mode: Mode,
     pub hierarchies: Vec<Hierarchy>,
+    /// The v2 tree of a hybrid host. It limits nothing; shims have cgroups in it, to find all that a command has started.
+    pub unified: Option<PathBuf>,
 }
 
 const V1_CONTROLLERS: [&str; 13] = [
@@ -82,15 +84,20 @@ impl Cgroups {
             (true, Some(mount)) => {
                 let controllers = fs::read_to_string(mount.join("cgroup.controllers")).unwrap_or_default();
                 let controllers = controllers.split_whitespace().map(str::to_owned).collect();
-                Ok(Self { mode: Mode::V2, hierarchies: vec![Hierarchy { mount, controllers }] })
+                Ok(Self { mode: Mode::V2, hierarchies: vec![Hierarchy { mount, controllers }], unified: None })
             }
-            (false, None) => Ok(Self { mode: Mode::V1, hierarchies: v1 }),
-            (false, Some(_)) => Ok(Self { mode: Mode::Hybrid, hierarchies: v1 }),
+            (false, None) => Ok(Self { mode: Mode::V1, hierarchies: v1, unified: None }),
+            (false, unified) => Ok(Self { mode: Mode::Hybrid, hierarchies: v1, unified }),
         }
     }
 
     pub fn is_v2(&self) -> bool {
         self.mode == Mode::V2
+    }
+
+    /// Wherever something of a pod may be.
+    pub(crate) fn mounts(&self) -> impl Iterator<Item = &Path> {
+        self.hierarchies.iter().map(|each| each.mount.as_path()).chain(self.unified.as_deref())
     }
 
     /// The controllers that limit and measure pods.
@@ -127,6 +134,7 @@ mod tests {
         assert_eq!(found.mode, Mode::Hybrid);
         assert_eq!(found.controllers().collect::<Vec<_>>(), ["cpu", "cpuacct"]);
         assert_eq!(found.hierarchies.len(), 2);
+        assert_eq!(found.unified, Some(PathBuf::from("/sys/fs/cgroup/unified")));
         assert_eq!(found.mount_of("cpuacct"), Some(Path::new("/sys/fs/cgroup/cpu")));
         assert_eq!(found.mount_of("memory"), None);
     }

@@ -111,7 +111,8 @@ mod tests {
             fs::write(mount.join("pod").join(file), text).expect("write");
         }
         let controllers = ["cpu", "memory", "pids", "cpuset", "hugetlb"].map(str::to_owned).to_vec();
-        let cgroups = Cgroups { mode, hierarchies: vec![Hierarchy { mount: mount.clone(), controllers }] };
+        let cgroups =
+            Cgroups { mode, hierarchies: vec![Hierarchy { mount: mount.clone(), controllers }], unified: None };
         let (mut plan, path) = (Plan::default(), CgroupPath::parse("/pod").expect("path"));
         let outcome = match mode {
             Mode::V2 => cgroups.plan_v2(&path, limits, &mut plan),

@@ -36,13 +36,14 @@ impl Cgroups {
     }
 }
 
-/// "memory.high": a controller and a word, nothing that leads out of the folder.
+/// "memory.high": a controller and a word, nothing that leads out of the folder. The files of "cgroup." move, freeze and kill processes, and
+/// limit nothing that a pod may ask for.
 fn is_file_name(name: &str) -> bool {
     let mut parts = name.split('.');
     let plain = |part: &str| {
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
     };
-    (2..=4).contains(&name.split('.').count()) && parts.all(plain)
+    (2..=4).contains(&name.split('.').count()) && parts.all(plain) && !name.starts_with("cgroup.")
 }
 
 /// @source the conversion that systemd, runc and the kubelet share: 2..262144 onto 1..10000
@@ -70,7 +71,7 @@ mod tests {
         for good in ["memory.high", "memory.swap.max", "hugetlb.2mb.max", "cpu.weight"] {
             assert!(is_file_name(good), "{good}");
         }
-        for bad in ["", "memory", "../x.y", "a/b.c", ".x", "memory..max", "Memory.max"] {
+        for bad in ["", "memory", "../x.y", "a/b.c", ".x", "memory..max", "Memory.max", "cgroup.procs", "cgroup.kill"] {
             assert!(!is_file_name(bad), "{bad:?}");
         }
     }

@@ -24,6 +24,12 @@ impl Cgroups {
                 }
             }
         }
+        // What is there alone limits nothing, and is there all the same.
+        for pod in self.unified.iter().flat_map(|mount| folders(&parent.under(mount))) {
+            if found.len() < most {
+                found.entry(format!("{parent}/{pod}")).or_default();
+            }
+        }
         found
     }
 }
@@ -46,14 +52,18 @@ mod tests {
     fn pods_and_containers_are_counted_over_all_hierarchies() {
         let base = std::env::temp_dir().join(format!("berth-cgroup-list-{}", std::process::id()));
         let hierarchy = |name: &str| Hierarchy { mount: base.join(name), controllers: vec![name.into()] };
-        let cgroups = Cgroups { mode: Mode::V1, hierarchies: vec![hierarchy("cpu"), hierarchy("memory")] };
-        for folder in ["cpu/berth/pod/container/deeper", "memory/berth/pod"] {
+        let cgroups = Cgroups {
+            mode: Mode::V1,
+            hierarchies: vec![hierarchy("cpu"), hierarchy("memory")],
+            unified: Some(base.join("unified")),
+        };
+        for folder in ["cpu/berth/pod/container/deeper", "memory/berth/pod", "unified/berth/old/exec-1"] {
             fs::create_dir_all(base.join(folder)).expect("folder");
         }
         let path = |text| CgroupPath::parse(text).expect("path");
         let found = cgroups.list_below(&path("/berth"), 100);
         let all: Vec<_> = found.iter().map(|(path, count)| (path.as_str(), *count)).collect();
-        assert_eq!(all, [("/berth/pod", 2), ("/berth/pod/container", 1)]);
+        assert_eq!(all, [("/berth/old", 0), ("/berth/pod", 2), ("/berth/pod/container", 1)]);
         assert_eq!(cgroups.list_below(&path("/berth"), 1).len(), 1);
         assert_eq!(cgroups.presence(&path("/berth/pod/container")), 1);
         assert!(cgroups.list_below(&path("/other"), 100).is_empty());

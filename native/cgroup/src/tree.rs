@@ -39,16 +39,16 @@ impl Cgroups {
 
     /// Removes the cgroup and all below it; one that is not there is fine.
     pub fn remove(&self, path: &CgroupPath) -> Result<(), CgroupError> {
-        for hierarchy in &self.hierarchies {
-            remove_tree(&path.under(&hierarchy.mount), Instant::now() + BUSY_TIMEOUT)?;
+        for mount in self.mounts() {
+            remove_tree(&path.under(mount), Instant::now() + BUSY_TIMEOUT)?;
         }
         Ok(())
     }
 
     /// Removes the cgroup where nothing is in it any more.
     pub fn remove_if_empty(&self, path: &CgroupPath) -> Result<(), CgroupError> {
-        for hierarchy in &self.hierarchies {
-            let folder = path.under(&hierarchy.mount);
+        for mount in self.mounts() {
+            let folder = path.under(mount);
             match fs::remove_dir(&folder) {
                 Ok(()) => {}
                 Err(failure) if is_gone(&failure) || is_busy(&failure) => {}

@@ -25,12 +25,12 @@ impl Tree {
             .iter()
             .map(|name| Hierarchy { mount: self.0.join(name), controllers: vec![(*name).to_owned()] })
             .collect();
-        Cgroups { mode: Mode::Hybrid, hierarchies }
+        Cgroups { mode: Mode::Hybrid, hierarchies, unified: None }
     }
 
     fn v2(&self) -> Cgroups {
         let controllers = ["cpu", "memory", "pids", "io"].map(str::to_owned).to_vec();
-        Cgroups { mode: Mode::V2, hierarchies: vec![Hierarchy { mount: self.0.clone(), controllers }] }
+        Cgroups { mode: Mode::V2, hierarchies: vec![Hierarchy { mount: self.0.clone(), controllers }], unified: None }
     }
 }
 

@@ -84,6 +84,9 @@ fn make_pod(
     folder.mode(0o700).recursive(true);
     folder.create(&state_dir).map_err(|source| HelperError::io(format!("make {}", state_dir.display()), source))?;
     undo.steps.push(Step::Folder(state_dir));
+    if !request.exec_cgroup_path.is_empty() {
+        CgroupPath::parse(&request.exec_cgroup_path)?;
+    }
     let config = ShimConfig {
         protocol_version: wire::PROTOCOL_VERSION,
         sandbox_id: request.sandbox_id,
@@ -100,6 +103,7 @@ fn make_pod(
         pod_init_path: node.pod_init(),
         user_namespace: request.user_namespace,
         etc_files: request.etc_files,
+        exec_cgroup_path: request.exec_cgroup_path,
     };
     let shim = shim_process::start(&node.options.shim, &config)?;
     undo.steps.push(Step::Process(KillProcess {

@@ -60,19 +60,20 @@ impl Drop for ConsoleSocket {
 
 /// The terminal of one process, before and after it is there.
 pub struct Console {
-    socket: ConsoleSocket,
+    /// until the terminal has come by it
+    socket: Option<ConsoleSocket>,
     terminal: Option<OwnedFd>,
     size: Option<(u16, u16)>,
 }
 
 impl Console {
     pub fn new(socket: ConsoleSocket) -> Self {
-        Self { socket, terminal: None, size: None }
+        Self { socket: Some(socket), terminal: None, size: None }
     }
 
     /// For a runtime that has ended well. @returns what its output is read from, and what its input is written to
     pub fn open(&mut self) -> io::Result<(OwnedFd, OwnedFd)> {
-        let terminal = self.socket.receive()?;
+        let terminal = self.socket.take().ok_or(Errno::NOTCONN)?.receive()?;
         let sides = (terminal.try_clone()?, terminal.try_clone()?);
         self.terminal = Some(terminal);
         if let Some((width, height)) = self.size {

@@ -66,11 +66,11 @@ impl Server {
             files: vec![process.clone(), pid_file.clone(), log.clone()],
         };
         fs::write(&process, &request.process_json).map_err(|source| ShimError::io(doing(), source))?;
-        let cgroup = self.exec_cgroups.make(&cgroup_path, &self.config.sandbox_id, number);
+        let cgroup = self.exec_cgroups.make(&cgroup_path, number);
         let place = runtime::ExecPlace {
             born_in: cgroup
                 .as_ref()
-                .filter(|_| matches!(self.exec_cgroups, ExecCgroups::Hybrid(_)))
+                .filter(|_| matches!(self.exec_cgroups, ExecCgroups::Hybrid { .. }))
                 .map(ExecCgroup::as_fd),
             sub_cgroup: cgroup.as_ref().filter(|_| matches!(self.exec_cgroups, ExecCgroups::V2)).map(ExecCgroup::name),
             oom_score_adj: request.oom_score_adj,

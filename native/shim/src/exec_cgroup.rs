@@ -1,8 +1,8 @@
 //! A cgroup for each exec, so that all it has started can be found: a child that was orphaned, has left its session or has
 //! forked twice is in it still. Only v2 is used, whose cgroups without controllers cost nothing, and which the kernel kills
 //! whole. On v2 the runtime puts the process into a child of the container's. On a hybrid host the runtime knows the v1
-//! hierarchies alone, so the whole exec is born in a leaf of the v2 tree, beside the shim. On v1 there is none: an exec is
-//! found by the descent of its processes.
+//! hierarchies alone, so the whole exec is born in a leaf of the v2 tree, below one that is the pod's and goes with it. On v1 there
+//! is none: an exec is found by the descent of its processes.
 
 use crate::log;
 use rustix::{
@@ -24,14 +24,17 @@ const KILL_ROUNDS: usize = 64;
 pub enum ExecCgroups {
     /// below that of their container
     V2,
-    /// below the shim's own in the v2 tree of a hybrid host
-    Hybrid(OwnedFd),
+    /// in the v2 tree of a hybrid host, below a cgroup of the pod's, which is made with the first
+    Hybrid {
+        tree: OwnedFd,
+        path: String,
+    },
     None,
 }
 
 impl ExecCgroups {
     /// @param hybrid to be called before that tree is hidden
-    pub fn detect(hybrid: bool) -> Self {
+    pub fn detect(hybrid: bool, path: &str) -> Self {
         if !hybrid {
             return if fs::exists(format!("{CGROUP}/cgroup.controllers")).unwrap_or(false) {
                 Self::V2
@@ -39,21 +42,21 @@ impl ExecCgroups {
                 Self::None
             };
         }
-        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-        let path = own.lines().find_map(|line| line.strip_prefix("0::")).unwrap_or("/");
-        folder(CWD, &format!("{CGROUP}/unified{path}")).map_or(Self::None, Self::Hybrid)
+        match folder(CWD, &format!("{CGROUP}/unified")) {
+            Ok(tree) if !path.is_empty() => Self::Hybrid { tree, path: path.to_owned() },
+            _ => Self::None,
+        }
     }
 
     /// A host that has none to give runs the command all the same.
-    pub fn make(&self, container: &str, sandbox: &str, number: u64) -> Option<ExecCgroup> {
+    pub fn make(&self, container: &str, number: u64) -> Option<ExecCgroup> {
         let made = match self {
             Self::None => return None,
             Self::V2 => folder(CWD, &format!("{CGROUP}{container}"))
                 .and_then(|parent| ExecCgroup::make(parent, format!("exec-{number}"))),
-            Self::Hybrid(parent) => parent
-                .try_clone()
-                .map_err(|failure| Errno::from_io_error(&failure).unwrap_or(Errno::MFILE))
-                .and_then(|parent| ExecCgroup::make(parent, format!("berth-exec-{sandbox:.12}-{number}"))),
+            Self::Hybrid { tree, path } => {
+                make_folders(tree, path).and_then(|parent| ExecCgroup::make(parent, format!("exec-{number}")))
+            }
         };
         made.inspect_err(|errno| log::warn(format_args!("make cgroup of exec {number}: {errno}"))).ok()
     }
@@ -122,6 +125,17 @@ impl ExecCgroup {
 
 fn folder(at: BorrowedFd, path: &str) -> Result<OwnedFd, Errno> {
     openat(at, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::empty())
+}
+
+fn make_folders(tree: &OwnedFd, path: &str) -> Result<OwnedFd, Errno> {
+    let mut at = folder(tree.as_fd(), ".")?;
+    for name in path.split('/').filter(|name| !name.is_empty()) {
+        match mkdirat(&at, name, Mode::from_raw_mode(0o755)) {
+            Ok(()) | Err(Errno::EXIST) => at = folder(at.as_fd(), name)?,
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(at)
 }
 
 fn processes(folder: &OwnedFd) -> Vec<i32> {

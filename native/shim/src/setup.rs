@@ -91,7 +91,7 @@ fn set_up(config: ShimConfig) -> Result<(Ready, Vec<Stage>), ShimError> {
     let state_dir = Path::new(&config.state_dir);
     unshare(UnshareFlags::NEWNS).map_err(|source| ShimError::io("make mount namespace", source))?;
     mounts::check_private(state_dir)?;
-    let exec_cgroups = ExecCgroups::detect(config.hide_unified);
+    let exec_cgroups = ExecCgroups::detect(config.hide_unified, &config.exec_cgroup_path);
     if config.hide_unified {
         mounts::hide_unified()?;
     }
