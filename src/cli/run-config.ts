@@ -22,7 +22,7 @@ import {
   SecurityProfile,
   SecurityProfile_ProfileType as ProfileType,
 } from "../generated/cri/runtime/v1/api.ts";
-import { LOG_DIRECTORY_ANNOTATION, logFolder, MADE_BY_ANNOTATION, MADE_BY_RUN } from "./log-folder.ts";
+import { LOG_DIRECTORY_ANNOTATION, logFolder, MADE_BY_ANNOTATION, MADE_BY_RUN, MADE_FOR_ONE_ANNOTATION } from "./log-folder.ts";
 import { message } from "./message.ts";
 import type { Network, RunOptions } from "./run-options.ts";
 import type { Volume } from "./run-volumes.ts";
@@ -61,6 +61,7 @@ export function podConfig(options: RunOptions, name: string, uid: string): PodSa
     // Nobody else does.
     [ROTATE_LOGS_ANNOTATION]: "true",
   };
+  if (options.pod === undefined) annotations[MADE_FOR_ONE_ANNOTATION] = "true";
   if (options.network === "none" || options.network === "closed") annotations[NETWORK_ANNOTATION] = "none";
   return message(PodSandboxConfig, {
     metadata: { name, uid, namespace: NAMESPACE, attempt: 0 },

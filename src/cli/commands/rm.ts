@@ -3,7 +3,8 @@ import { AgentError } from "../../base/errors.ts";
 import { ContainerState, RemoveContainerRequest, RuntimeServiceService as Runtime } from "../../generated/cri/runtime/v1/api.ts";
 import { forEachNamed } from "../each-named.ts";
 import { findEither } from "../find.ts";
-import { type ContainerEntry, listAll, type PodEntry } from "../inventory.ts";
+import { type ContainerEntry, type Inventory, listAll, type PodEntry } from "../inventory.ts";
+import { MADE_FOR_ONE_ANNOTATION } from "../log-folder.ts";
 import { message } from "../message.ts";
 import { examples } from "../options.ts";
 import { removePod } from "../remove-pod.ts";
@@ -20,7 +21,7 @@ export function addRm(program: Command, session: Session): Command {
       await forEachNamed(session, names, async (name) => {
         const found = findEither(name, pods, containers);
         if (found.kind === "pod") await removeOnePod(session, found.pod, force === true);
-        else await removeOneContainer(session, found.container, force === true);
+        else await removeOneContainer(session, found.container, { pods, containers }, force === true);
       });
     });
   return examples(command, "berth rm shop", "berth rm -f shop/web");
@@ -31,8 +32,16 @@ async function removeOnePod(session: Session, pod: PodEntry, force: boolean): Pr
   await removePod(session.node, pod);
 }
 
-async function removeOneContainer(session: Session, { id, name, state }: ContainerEntry, force: boolean): Promise<void> {
+/** A pod that `berth run` made for this container alone goes with it. */
+async function removeOneContainer(
+  session: Session,
+  { id, name, state, podId }: ContainerEntry,
+  { pods, containers }: Inventory,
+  force: boolean,
+): Promise<void> {
   if (state === ContainerState.CONTAINER_RUNNING && !force)
     throw new AgentError("failed-precondition", `remove container ${name}: it is running; stop it first, or give -f`);
+  const pod = pods.find((each) => each.id === podId && each.annotations[MADE_FOR_ONE_ANNOTATION] === "true");
+  if (pod !== undefined && !containers.some((other) => other.podId === podId && other.id !== id)) return await removePod(session.node, pod);
   await session.node.ask(Runtime.removeContainer, message(RemoveContainerRequest, { containerId: id }));
 }

@@ -119,6 +119,22 @@ test("what is alive is removed only by force", async (t) => {
   t.is(node.pods.size, 0);
 });
 
+test("a pod that was made for one container goes with it, but not while it has another", async (t) => {
+  const node = await FakeNode.start(t);
+  const annotations = { "berth.io/made-for-one": "true" };
+  const [alone, shared, named] = [node.addPod("alone", { annotations }), node.addPod("shared", { annotations }), node.addPod("named")];
+  for (const [pod, name] of [
+    [alone, "one"],
+    [shared, "two"],
+    [shared, "three"],
+    [named, "four"],
+  ] as const)
+    node.addContainer(pod, name);
+  t.is((await node.berth(["rm", "-f", "one", "two", "four"])).code, 0);
+  t.deepEqual([...node.pods.keys()], [shared, named]);
+  t.is(node.containers.size, 1);
+});
+
 test("an archive goes to the node in pieces of at most a mebibyte", async (t) => {
   const node = await FakeNode.start(t);
   const archive = Readable.from([Buffer.alloc(5 * 1024 * 1024 + 7), Buffer.alloc(3)]);

@@ -25,7 +25,12 @@ test("a pod has the folder that the kubelet would give it, and says who made it"
     "berth.io/made-by": "berth run",
     "berth.io/log-directory": "/var/log/pods/default_shop_u-1",
     "berth.io/rotate-logs": "true",
+    "berth.io/made-for-one": "true",
   });
+});
+
+test("a pod that has a name of its own is not one container's", (t) => {
+  t.is(pod({ pod: "shop" }).annotations["berth.io/made-for-one"], undefined);
 });
 
 test("networks: bridge is the pod's own, none says so, host is the node's", (t) => {
