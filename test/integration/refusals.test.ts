@@ -25,6 +25,8 @@ const place = shared<Place>(test, async (t) => {
   const stopped = await Pod.run(node);
   await stopped.stop();
   const running = await pod.start("runs", ["sleep", "1000"]);
+  // What a pod gets with its first exec stays as long as the pod.
+  await running.output("true");
   const exited = await pod.start("ended", ["true"]);
   await node.eventually("it has ended", async () => (await exited.status()).state === "CONTAINER_EXITED" || undefined);
   const folder = join(node.folder, "volume");
