@@ -62,6 +62,8 @@ for (const [when, verbs] of [
       const instanceId = await node().instanceId();
       const pod = await Pod.run(node());
       const witness = await pod.start("witness", ["sleep", "1000"]);
+      // What a pod gets with its first exec stays as long as the pod.
+      await witness.output("true");
       const before = kernelObjectsOf(node().folder, instanceId);
       const container = await pod.create("one", ["sleep", "1000"]);
       if (verb === "exec" || verb === "delete") await container.start();
