@@ -55,13 +55,8 @@ async function listContainers(node: NodeClient, signal: AbortSignal | undefined)
   return containers.map(toEntry).sort(newestFirst);
 }
 
-export interface Inventory {
-  readonly pods: readonly PodEntry[];
-  readonly containers: readonly ContainerEntry[];
-}
-
 /** Both lists, for what may be either. */
-export async function listAll(node: NodeClient, signal?: AbortSignal): Promise<Inventory> {
+export async function listAll(node: NodeClient, signal?: AbortSignal): Promise<{ pods: PodEntry[]; containers: ContainerEntry[] }> {
   const [pods, containers] = await Promise.all([listPods(node, signal), listContainers(node, signal)]);
   return { pods, containers };
 }

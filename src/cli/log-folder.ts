@@ -3,8 +3,6 @@ import { basename, join, resolve } from "node:path";
 
 export const MADE_BY_ANNOTATION = "berth.io/made-by";
 export const MADE_BY_RUN = "berth run";
-/** Of a pod that was made for one container, without a name of its own. */
-export const MADE_FOR_ONE_ANNOTATION = "berth.io/made-for-one";
 export const LOG_DIRECTORY_ANNOTATION = "berth.io/log-directory";
 
 interface PodIdentity {

@@ -22,13 +22,15 @@ import {
   SecurityProfile,
   SecurityProfile_ProfileType as ProfileType,
 } from "../generated/cri/runtime/v1/api.ts";
-import { LOG_DIRECTORY_ANNOTATION, logFolder, MADE_BY_ANNOTATION, MADE_BY_RUN, MADE_FOR_ONE_ANNOTATION } from "./log-folder.ts";
+import { LOG_DIRECTORY_ANNOTATION, logFolder, MADE_BY_ANNOTATION, MADE_BY_RUN } from "./log-folder.ts";
 import { message } from "./message.ts";
 import type { Network, RunOptions } from "./run-options.ts";
 import type { Volume } from "./run-volumes.ts";
 
 const NAMESPACE = "default";
 const NETWORK_ANNOTATION = "berth.io/network";
+/** Of a pod that was made for one container, without a name of its own. */
+export const MADE_FOR_ONE_ANNOTATION = "berth.io/made-for-one";
 const ROTATE_LOGS_ANNOTATION = "berth.io/rotate-logs";
 const CPU_PERIOD_MICROS = 100_000;
 const SHARES_PER_CPU = 1024;

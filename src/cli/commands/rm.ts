@@ -1,13 +1,19 @@
 import type { Command } from "commander";
 import { AgentError } from "../../base/errors.ts";
-import { ContainerState, RemoveContainerRequest, RuntimeServiceService as Runtime } from "../../generated/cri/runtime/v1/api.ts";
+import {
+  ContainerFilter,
+  ContainerState,
+  ListContainersRequest,
+  RemoveContainerRequest,
+  RuntimeServiceService as Runtime,
+} from "../../generated/cri/runtime/v1/api.ts";
 import { forEachNamed } from "../each-named.ts";
 import { findEither } from "../find.ts";
-import { type ContainerEntry, type Inventory, listAll, type PodEntry } from "../inventory.ts";
-import { MADE_FOR_ONE_ANNOTATION } from "../log-folder.ts";
+import { type ContainerEntry, listAll, type PodEntry } from "../inventory.ts";
 import { message } from "../message.ts";
 import { examples } from "../options.ts";
 import { removePod } from "../remove-pod.ts";
+import { MADE_FOR_ONE_ANNOTATION } from "../run-config.ts";
 import type { Session } from "../session.ts";
 
 export function addRm(program: Command, session: Session): Command {
@@ -21,7 +27,7 @@ export function addRm(program: Command, session: Session): Command {
       await forEachNamed(session, names, async (name) => {
         const found = findEither(name, pods, containers);
         if (found.kind === "pod") await removeOnePod(session, found.pod, force === true);
-        else await removeOneContainer(session, found.container, { pods, containers }, force === true);
+        else await removeOneContainer(session, found.container, pods, force === true);
       });
     });
   return examples(command, "berth rm shop", "berth rm -f shop/web");
@@ -32,16 +38,20 @@ async function removeOnePod(session: Session, pod: PodEntry, force: boolean): Pr
   await removePod(session.node, pod);
 }
 
-/** A pod that `berth run` made for this container alone goes with it. */
+/** A pod that `berth run` made for one container goes with its last. */
 async function removeOneContainer(
   session: Session,
   { id, name, state, podId }: ContainerEntry,
-  { pods, containers }: Inventory,
+  pods: readonly PodEntry[],
   force: boolean,
 ): Promise<void> {
   if (state === ContainerState.CONTAINER_RUNNING && !force)
     throw new AgentError("failed-precondition", `remove container ${name}: it is running; stop it first, or give -f`);
-  const pod = pods.find((each) => each.id === podId && each.annotations[MADE_FOR_ONE_ANNOTATION] === "true");
-  if (pod !== undefined && !containers.some((other) => other.podId === podId && other.id !== id)) return await removePod(session.node, pod);
   await session.node.ask(Runtime.removeContainer, message(RemoveContainerRequest, { containerId: id }));
+  const pod = pods.find((each) => each.id === podId && each.annotations[MADE_FOR_ONE_ANNOTATION] === "true");
+  if (pod === undefined) return;
+  // Asked now: others may have come since, or gone before it in the same command.
+  const filter = message(ContainerFilter, { podSandboxId: podId });
+  const { containers } = await session.node.ask(Runtime.listContainers, message(ListContainersRequest, { filter }));
+  if (containers.length === 0) await removePod(session.node, pod);
 }

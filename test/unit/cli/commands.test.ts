@@ -133,6 +133,8 @@ test("a pod that was made for one container goes with it, but not while it has a
   t.is((await node.berth(["rm", "-f", "one", "two", "four"])).code, 0);
   t.deepEqual([...node.pods.keys()], [shared, named]);
   t.is(node.containers.size, 1);
+  t.is((await node.berth(["rm", "-f", "three"])).code, 0);
+  t.deepEqual([...node.pods.keys()], [named], "with its last container it goes");
 });
 
 test("an archive goes to the node in pieces of at most a mebibyte", async (t) => {

@@ -19,7 +19,10 @@ export function runtimeService(node: FakeNode): RuntimeServiceServer {
   return {
     version: node.answer("Version", () => ({ version: "0.1.0", runtimeName: "berth", runtimeVersion: "9.9", runtimeApiVersion: "v1" })),
     listPodSandbox: node.answer("ListPodSandbox", () => ({ items: [...node.pods.values()] })),
-    listContainers: node.answer("ListContainers", () => ({ containers: [...node.containers.values()] })),
+    listContainers: node.answer("ListContainers", ({ filter }) => {
+      const of = filter?.podSandboxId ?? "";
+      return { containers: [...node.containers.values()].filter(({ podSandboxId }) => of === "" || podSandboxId === of) };
+    }),
     podSandboxStatus: node.answer("PodSandboxStatus", ({ podSandboxId, verbose }) => {
       const { metadata, createdAt } = node.pods.get(podSandboxId) ?? {};
       const network = { ip: "10.88.0.2", additionalIps: [] };
