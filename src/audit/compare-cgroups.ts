@@ -2,6 +2,7 @@
 // names it, so there only what is missing is told.
 import { dirname } from "node:path";
 import type { ContainerRecord } from "../container/records.ts";
+import { execCgroupPath } from "../sandbox/context.ts";
 import { podLimits } from "../sandbox/pod-limits.ts";
 import type { SandboxRecord } from "../sandbox/records.ts";
 import type { Difference } from "./difference.ts";
@@ -9,12 +10,14 @@ import type { Found } from "./look.ts";
 import type { Places, Records } from "./records.ts";
 
 export function compareCgroups({ sandboxes, containers }: Records, { cgroups, truncated }: Found, places: Places): Difference[] {
-  const pods = new Map(sandboxes.filter(({ state }) => state !== "notready").map((sandbox) => [sandbox.cgroupPath, sandbox]));
+  const live = sandboxes.filter(({ state }) => state !== "notready");
+  const pods = new Map(live.map((sandbox) => [sandbox.cgroupPath, sandbox]));
+  const ofExecs = new Set(live.map(({ id }) => execCgroupPath({ ownCgroup: places.cgroupParent }, id)));
   const inside = new Map(containers.map((container) => [container.cgroupPath, container]));
   const found = new Map(cgroups.map((cgroup) => [cgroup.path, cgroup]));
   const own = cgroups.map(({ path }) => path).filter((path) => places.ownsCgroupParent && path.startsWith(`${places.cgroupParent}/`));
   const stray = own
-    .filter((path) => !pods.has(path) && !inside.has(path))
+    .filter((path) => !pods.has(path) && !inside.has(path) && !ofExecs.has(path))
     // What is below one that goes, goes with it.
     .filter((path) => dirname(path) === places.cgroupParent || pods.has(dirname(path)))
     .map((path) => strayCgroup(path, pods, places.cgroupParent));

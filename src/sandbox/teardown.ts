@@ -17,14 +17,15 @@ export async function teardownSandbox(context: SandboxContext, sandbox: SandboxR
     // The shim's end has begun to take the namespace away, and the veth pair with it; detaching waits for that.
     () => network.release(sandbox.id),
     async () => {
-      const path = execCgroupPath(context, sandbox.id);
-      // Else it goes with the pod's own, below.
-      if (path !== sandbox.cgroupPath) await helper.removeCgroup({ cgroupPath: path, pruneParent: context.ownCgroup });
-    },
-    async () => {
       if (!ownsCgroup(context, sandbox)) return;
       await helper.killCgroup({ cgroupPath: sandbox.cgroupPath, timeoutMillis: KILL_TIMEOUT_MS });
       await helper.removeCgroup({ cgroupPath: sandbox.cgroupPath, pruneParent: sandbox.cgroupPrune });
+    },
+    // After the kill, which ends what a command has left.
+    async () => {
+      const path = execCgroupPath(context, sandbox.id);
+      // Else it has gone with the pod's own.
+      if (path !== sandbox.cgroupPath) await helper.removeCgroup({ cgroupPath: path, pruneParent: context.ownCgroup });
     },
     () => rm(sandbox.socketPath, { force: true }),
     () => helper.removeTree(sandbox.stateDir),

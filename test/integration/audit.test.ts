@@ -53,6 +53,16 @@ async function agrees(t: ExecutionContext): Promise<void> {
   t.deepEqual(await audit(), { code: 0, named: [] });
 }
 
+test.serial("the cgroup of a pod's commands is no leak, also where the pod's own is below another parent", async (t) => {
+  const pod = await Pod.run(node(), { linux: { cgroup_parent: "/berth-audit-parent" } });
+  const container = await pod.start("one", ["sleep", "1000"]);
+  t.is(await container.output("echo", "well"), "well");
+  await agrees(t);
+  t.is(await container.output("echo", "well"), "well");
+  await pod.remove();
+  await agrees(t);
+});
+
 const newId = (): string => randomBytes(32).toString("hex");
 const helper = (): HelperClient => new HelperClient(join(node().state, "helper.sock"));
 const shimPidOf = async (pod: Pod): Promise<number> => Number(JSON.parse((await pod.status()).info["info"] ?? "{}").shimPid);

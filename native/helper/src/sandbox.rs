@@ -62,6 +62,9 @@ fn make_pod(
     undo: &mut Undo,
 ) -> Result<StartSandboxResult, HelperError> {
     let path = CgroupPath::parse(&request.cgroup_path)?;
+    if !request.exec_cgroup_path.is_empty() {
+        CgroupPath::parse(&request.exec_cgroup_path)?;
+    }
     let state_dir = node.owned_path("place pod", &request.state_dir, &[&node.options.state])?;
     let endpoint = request.endpoint.as_ref().map(endpoint_config).transpose()?;
     let is_new = |namespace: i32| namespace == i32::from(NamespaceUse::New);
@@ -84,9 +87,6 @@ fn make_pod(
     folder.mode(0o700).recursive(true);
     folder.create(&state_dir).map_err(|source| HelperError::io(format!("make {}", state_dir.display()), source))?;
     undo.steps.push(Step::Folder(state_dir));
-    if !request.exec_cgroup_path.is_empty() {
-        CgroupPath::parse(&request.exec_cgroup_path)?;
-    }
     let config = ShimConfig {
         protocol_version: wire::PROTOCOL_VERSION,
         sandbox_id: request.sandbox_id,

@@ -126,6 +126,14 @@ test("a cgroup of nobody goes as a whole, and only where all is ours", (t) => {
   t.deepEqual(told({ cgroups }, {}, { ownsCgroupParent: false }), []);
 });
 
+test("the cgroup of a pod's commands is the pod's, also where the pod's own is below another parent", (t) => {
+  const elsewhere = { sandboxes: [{ ...sandbox, cgroupPath: `/other/${POD}` }], containers: [] };
+  const cgroups = [whole(`/other/${POD}`), { ...whole(`/berth-1/${POD}`), hierarchies: 0 }];
+  t.deepEqual(told({ cgroups, bundles: new Map([[POD, []]]), mounts: [], writableFolders: [] }, elsewhere), []);
+  const stopped = { ...elsewhere, sandboxes: elsewhere.sandboxes.map((each) => ({ ...each, state: "notready" as const })) };
+  t.true(told({ cgroups }, stopped).includes(`cgroup /berth-1/${POD}: remove-cgroup`));
+});
+
 test("a pod's cgroup that is missing anywhere is made again, unless somebody else has made it", (t) => {
   const cgroups = [{ ...whole(sandbox.cgroupPath), hierarchies: 2 }, whole(container.cgroupPath)];
   t.deepEqual(told({ cgroups }), [`cgroup ${sandbox.cgroupPath}: make-cgroup`]);
