@@ -75,7 +75,11 @@ function follow([program = "", ...args]: readonly string[]): Promise<{ output: s
       });
     }
     child.once("error", (failure) => resolve({ output: `${output}${failure.message}\n`, ok: false }));
-    child.once("close", (code) => resolve({ output, ok: code === 0 }));
+    child.once("close", (code, signal) => {
+      // A runner that is killed tells nothing itself.
+      if (code !== 0) console.log(`    ${program} ended with ${signal ?? `exit code ${code}`}`);
+      resolve({ output, ok: code === 0 });
+    });
   });
 }
 

@@ -74,7 +74,7 @@ function processes(): string[] {
     try {
       const name = readFileSync(`/proc/${pid}/comm`, "utf8").trim();
       const command = readFileSync(`/proc/${pid}/cmdline`, "utf8").replaceAll("\0", " ").trim();
-      if (/berth|crun|runc|docker-registry/.test(name) && !/\bava\b|test\/run\.ts/.test(command))
+      if (isRunning(Number(pid)) && /berth|crun|runc|docker-registry/.test(name) && !/\bava\b|test\/run\.ts/.test(command))
         found.push(`process ${pid} ${name} ${command}`);
     } catch {
       // It ended meanwhile.
