@@ -12,6 +12,7 @@ import { containerEventTypes } from "./events.ts";
 import { attach, exec, type ProcessIo, requireRunning } from "./exec.ts";
 import { execSync } from "./exec-sync.ts";
 import { ExitWaiters } from "./exit-waiters.ts";
+import { MountSources } from "./mount-sources.ts";
 import type { ContainerConfig, ContainerRecord } from "./records.ts";
 import { removeContainer } from "./remove-container.ts";
 import { reopenLog } from "./reopen-log.ts";
@@ -21,7 +22,7 @@ import { stopContainer } from "./stop-container.ts";
 import { updateResources } from "./update-resources.ts";
 import { retainImages } from "./volumes.ts";
 
-export type ContainerOptions = Omit<ContainerContext, "records" | "lock" | "exits">;
+export type ContainerOptions = Omit<ContainerContext, "records" | "lock" | "exits" | "mountSources">;
 
 export class ContainerService {
   readonly #context: ContainerContext;
@@ -42,6 +43,7 @@ export class ContainerService {
       ...options,
       records,
       lock: new KeyedLock(),
+      mountSources: new MountSources(options.helper),
       exits: new ExitWaiters(),
     };
     for (const container of this.#context.records.values()) retainImages(container, options.images);

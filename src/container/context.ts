@@ -11,6 +11,7 @@ import type { SandboxService } from "../sandbox/sandbox-service.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Store } from "../store/store.ts";
 import type { ExitWaiters } from "./exit-waiters.ts";
+import type { MountSources } from "./mount-sources.ts";
 import type { ContainerRecord } from "./records.ts";
 import type { NodeFacts } from "./spec/build-spec.ts";
 
@@ -21,6 +22,7 @@ export interface ContainerContext {
   readonly images: ImageService;
   readonly helper: Helper;
   readonly lock: KeyedLock;
+  readonly mountSources: MountSources;
   readonly exits: ExitWaiters;
   readonly clock: Clock;
   readonly activities: Activities;

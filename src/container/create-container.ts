@@ -1,5 +1,4 @@
 // CreateContainer: intent on disk, then the root mounted by the shim, then created on disk.
-import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { ShowStage } from "../base/activity.ts";
 import { AgentError, messageOf, refuseWhereStrict, wrap } from "../base/errors.ts";
@@ -57,7 +56,7 @@ async function create(
     const planned = { ...wanted, warnings };
     checkPidTarget(context, planned);
     const user = requestedUser(config, image.config);
-    await checkMounts(config);
+    await checkMounts(context, config);
     return await context.lock.run(id, () => make(context, planned, image, user, show));
   } catch (failure) {
     throw wrap(failure, `create container ${asked.name} in pod ${sandbox.id}`);
@@ -153,14 +152,12 @@ function groups(config: ContainerConfig, primary: number, ofImage: readonly numb
 }
 
 // A runtime would make a missing source as an empty folder, or fail in words that name neither mount nor container.
-async function checkMounts(config: ContainerConfig): Promise<void> {
+async function checkMounts({ mountSources }: ContainerContext, config: ContainerConfig): Promise<void> {
   for (const mount of config.mounts) {
     if (!mount.containerPath.startsWith("/") || /[\0]/.test(mount.containerPath)) {
       throw new AgentError("invalid-argument", `read mount ${JSON.stringify(mount.containerPath)}: container_path is not absolute`);
     }
     if (mount.image !== undefined) continue;
-    await stat(mount.hostPath).catch((cause: unknown) => {
-      throw new AgentError("invalid-argument", `mount ${mount.hostPath} at ${mount.containerPath}: ${messageOf(cause)}`, { cause });
-    });
+    await mountSources.check(mount);
   }
 }

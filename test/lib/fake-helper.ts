@@ -29,6 +29,7 @@ export class FakeHelper implements Helper {
   removeCgroup = refuse("removeCgroup");
   getUsage = refuse("getUsage");
   killProcess = refuse("killProcess");
+  checkPath = refuse("checkPath");
   listObjects: Helper["listObjects"] = refuse("listObjects");
   releaseMount = refuse("releaseMount");
   shutdown = refuse("shutdown");

@@ -300,7 +300,7 @@ export const REFUSALS: readonly Refusal[] = [
     CDI_devices: [{ name: "vendor.example/gpu=0" }],
   }),
 
-  mount("a mount of a path that is not there", INVALID, re(CREATE, "mount /no/such/folder at /data: ENOENT"), {
+  mount("a mount of a path that is not there", INVALID, re(CREATE, "mount /no/such/folder at /data: no such file or folder"), {
     host_path: "/no/such/folder",
   }),
   mount("a mount from a path that is not absolute", INVALID, re(READ_CONTAINER, 'mount /data: host_path "here" is not absolute'), {

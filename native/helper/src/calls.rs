@@ -13,6 +13,7 @@ use cgroup::{CgroupPath, Limits, Mode};
 use netlink::{HostPort, InterfaceName, Netlink, Protocol};
 use rustix::fs::{CWD, Mode as FileMode, OFlags, openat};
 use std::{
+    fs,
     os::fd::AsFd,
     os::unix::ffi::OsStrExt,
     thread,
@@ -44,6 +45,7 @@ pub fn run(node: &Node, call: Option<Call>) -> Result<Option<CallResult>, Helper
             unpack::unpack_layer(node, &request).map(|result| Some(CallResult::UnpackLayer(result)))
         }
         Call::RemoveTree(request) => remove_tree(node, &request.path).map(|()| None),
+        Call::CheckPath(request) => check_path(&request.path).map(|()| None),
         Call::KillProcess(request) => process::kill(&request).map(|()| None),
         Call::ListObjects(request) => {
             inventory::list(node, &request).map(|result| Some(CallResult::ListObjects(result)))
@@ -164,6 +166,11 @@ fn remove_cgroup(node: &Node, request: &RemoveCgroup) -> Result<(), HelperError>
 
 pub fn now_nanos() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
+}
+
+/// May last as long as a server is away; that is why it is done here, where one worker more or less is nobody's loss.
+fn check_path(path: &str) -> Result<(), HelperError> {
+    fs::metadata(path).map(|_| ()).map_err(|source| HelperError::io(format!("look at {path}"), source))
 }
 
 fn remove_tree(node: &Node, text: &str) -> Result<(), HelperError> {
