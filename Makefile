@@ -78,6 +78,10 @@ test-unit: $(stamps)/generated ## run the unit tests alone
 test-integration: setup-test build ## run the tests with real kernel objects alone (root)
 	@node test/run.ts "integration tests"
 
+.PHONY: conformance
+conformance: setup-test build ## let the CRI's own tools judge a node: make conformance CRITEST=path CRICTL=path (root)
+	@node test/run.ts conformance
+
 .PHONY: bench-pull
 bench-pull: setup-test build ## measure a cold pull against containerd's: make bench-pull IMAGE=oci:/path/to/layout:1 (root, containerd)
 	@unshare --mount --net --propagation private sh -c 'mount --make-rshared / && ip link set lo up && exec node test/bench/pull.ts $(IMAGE) $(ROUNDS)'
