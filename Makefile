@@ -82,9 +82,9 @@ test-integration: setup-test build ## run the tests with real kernel objects alo
 conformance: setup-test build ## let the CRI's own tools judge a node: make conformance CRITEST=path CRICTL=path (root)
 	@node test/run.ts conformance
 
-.PHONY: bench-pull
-bench-pull: setup-test build ## measure a cold pull against containerd's: make bench-pull IMAGE=oci:/path/to/layout:1 (root, containerd)
-	@unshare --mount --net --propagation private sh -c 'mount --make-rshared / && ip link set lo up && exec node test/bench/pull.ts $(IMAGE) $(ROUNDS)'
+.PHONY: bench
+bench: setup-test build ## measure Berth, and containerd beside it where it is installed: ROUNDS=50 PEERS= MEASURES= … (root)
+	@unshare --mount --net --propagation private sh -c 'mount --make-rshared / && ip link set lo up && exec node test/bench/run.ts'
 
 .PHONY: campaign
 campaign: setup-test build ## kill processes at random while pods come and go: SEED=1 SEEDS=1 CALLS=2000 KILLS=200 (root)

@@ -1,0 +1,136 @@
+// Many pods at once: how fast they come and go, what they cost while they are there, and whether one more still costs the same.
+import { alternate, type Bench, settle, watched } from "../bench.ts";
+import { WORKLOAD } from "../images.ts";
+import { type Memory, memoryOf, sumOf } from "../memory.ts";
+import { clear, type Peer } from "../peer.ts";
+import { BenchPod } from "../pod.ts";
+import { median, percentile } from "../statistics.ts";
+
+const FEW_PODS = 10;
+const READY_ROUNDS = 20;
+const WARM_UP = 2;
+const CALLS = 50;
+const LONGEST_CALLS_MS = 10_000;
+const IDLE_MS = 2000;
+const LISTS = ["Version", "ListContainers", "ListPodSandbox", "ListContainerStats", "ListPodSandboxStats"];
+
+export async function measureLoad(bench: Bench): Promise<void> {
+  for (const peer of bench.peers) {
+    if (bench.isOver()) return;
+    try {
+      await new Load(bench, peer).run();
+    } catch (failure) {
+      bench.results.fail(peer.name, "load", failure);
+      await clear(peer.runtime).catch(() => {});
+    }
+  }
+}
+
+class Load {
+  readonly #bench: Bench;
+  readonly #peer: Peer;
+  readonly #pods: BenchPod[] = [];
+
+  constructor(bench: Bench, peer: Peer) {
+    this.#bench = bench;
+    this.#peer = peer;
+  }
+
+  async run(): Promise<void> {
+    const { pods, mostPods } = this.#bench.settings;
+    const few = Math.min(FEW_PODS, pods);
+    const empty = await this.#memory();
+    await this.#manyAtOnce("ready", pods, () => this.#start());
+    this.#tellMemory(empty, await this.#memory());
+    await this.#lists();
+    await this.#readyAmong(pods);
+    await this.#manyAtOnce("gone", pods - few, () => this.#end());
+    await this.#readyAmong(few);
+    // The others take too long for it.
+    if (this.#peer.runtime.name === "berth" && mostPods > pods) {
+      await this.#byWorkers(mostPods - few, () => this.#start());
+      await this.#readyAmong(mostPods);
+    }
+    await this.#byWorkers(this.#pods.length, () => this.#end());
+  }
+
+  #tell(name: string, unit: string, value: number): void {
+    this.#bench.results.add(this.#peer.name, name, unit, value);
+  }
+
+  async #start(): Promise<void> {
+    this.#pods.push(await BenchPod.ready(this.#bench, this.#peer, new Map()));
+  }
+
+  async #end(): Promise<void> {
+    await this.#pods.pop()?.gone(new Map());
+  }
+
+  async #byWorkers(count: number, body: () => Promise<void>): Promise<void> {
+    let left = count;
+    const worker = async (): Promise<void> => {
+      while (left-- > 0) {
+        if (this.#bench.isOver()) throw new Error("the time was up");
+        await body();
+      }
+    };
+    await Promise.all(Array.from({ length: this.#bench.settings.workers }, worker));
+  }
+
+  async #manyAtOnce(what: string, count: number, body: () => Promise<void>): Promise<void> {
+    const { name, runtime } = this.#peer;
+    const { workers } = this.#bench.settings;
+    const [startedAtMs, cpuMs] = [performance.now(), runtime.cgroup.cpuMs()];
+    const { othersCpus } = await watched(this.#bench, () => this.#byWorkers(count, body));
+    const seconds = (performance.now() - startedAtMs) / 1000;
+    this.#tell(`${workers} workers, pods ${what}`, "pods/s", count / seconds);
+    this.#tell(`${workers} workers, CPU time, pod ${what}`, "ms", (runtime.cgroup.cpuMs() - cpuMs) / count);
+    this.#bench.results.notes.push(`${workers} workers, ${what}, ${name}: others used ${othersCpus.toFixed(2)} CPUs`);
+  }
+
+  async #memory(): Promise<Memory> {
+    await settle(IDLE_MS);
+    const { name, cgroup, daemonPid } = this.#peer.runtime;
+    return memoryOf(cgroup.processes(), new Map([[daemonPid, name]]));
+  }
+
+  /** Programs that were not there without pods come with them. */
+  #tellMemory(empty: Memory, full: Memory): void {
+    const { pods } = this.#bench.settings;
+    const daemon = this.#peer.runtime.name;
+    const isOverhead = (program: string): boolean => program !== WORKLOAD;
+    this.#tell("PSS, no pods", "MiB", sumOf(empty, isOverhead) / 1024);
+    this.#tell(`PSS, ${pods} pods`, "MiB", sumOf(full, isOverhead) / 1024);
+    this.#tell(`PSS, ${pods} pods, the daemon's`, "MiB", sumOf(full, (program) => program === daemon) / 1024);
+    this.#tell("PSS of a pod's processes", "MiB", sumOf(full, (program) => isOverhead(program) && !empty.has(program)) / 1024 / pods);
+    const programs = [...full].map(([program, kib]) => `${program} ${(kib / 1024).toFixed(1)}`);
+    this.#bench.results.notes.push(`PSS, ${pods} pods, ${this.#peer.name}: ${programs.join(", ")} MiB`);
+  }
+
+  async #lists(): Promise<void> {
+    for (const call of LISTS) {
+      const times: number[] = [];
+      for (const over = performance.now() + LONGEST_CALLS_MS; times.length < CALLS && performance.now() < over; ) {
+        const before = performance.now();
+        await this.#peer.runtime.cri.call(call, {});
+        times.push(performance.now() - before);
+      }
+      this.#tell(`${call}, ${this.#pods.length} pods, p50`, "ms", percentile(times, 50));
+      this.#tell(`${call}, ${this.#pods.length} pods, p95`, "ms", percentile(times, 95));
+    }
+  }
+
+  /** Pods that come and go beside the ones that stay. */
+  async #readyAmong(count: number): Promise<void> {
+    const what = `pod ready, ${count} pods there, p50`;
+    const wanted = { undisturbed: READY_ROUNDS, most: READY_ROUNDS * this.#bench.settings.factor };
+    const rounds = await alternate(this.#bench, what, [this.#peer], { wanted, warmUp: WARM_UP }, async (peer) => {
+      const times = new Map<string, number>();
+      const pod = await BenchPod.ready(this.#bench, peer, times);
+      await pod.gone(new Map());
+      return times.get("pod ready") ?? 0;
+    });
+    const times = rounds.get(this.#peer);
+    if (times !== undefined) this.#tell(what, "ms", median(times));
+  }
+}

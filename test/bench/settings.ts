@@ -1,0 +1,51 @@
+// What a person can ask of the bench, as environment variables.
+
+const PEERS = ["berth+crun", "berth+runc", "containerd+runc", "containerd+crun"] as const;
+const MEASURES = ["pods", "load", "pull", "logs"] as const;
+export type MeasureName = (typeof MEASURES)[number];
+
+export interface Settings {
+  readonly peers: readonly string[];
+  readonly measures: readonly MeasureName[];
+  /** undisturbed rounds of one pod */
+  readonly rounds: number;
+  /** how many times as many are run at most, until that many were undisturbed */
+  readonly factor: number;
+  readonly workers: number;
+  readonly pods: number;
+  /** of Berth alone */
+  readonly mostPods: number;
+  readonly pullRounds: number;
+  /** as skopeo names it; empty: one is made */
+  readonly image: string;
+  /** after it no round begins */
+  readonly minutes: number;
+}
+
+/** @throws when one of them makes no sense */
+export function settingsOf(environment: Readonly<Record<string, string | undefined>>): Settings {
+  const text = (name: string): string => environment[name] ?? "";
+  const count = (name: string, otherwise: number): number => {
+    const value = text(name) === "" ? otherwise : Number(text(name));
+    if (!Number.isInteger(value) || value < 1) throw new Error(`${name}=${text(name)} is no whole number from 1 on`);
+    return value;
+  };
+  const some = <T extends string>(name: string, all: readonly T[]): readonly T[] => {
+    const wanted = text(name).split(",").filter(Boolean);
+    const unknown = wanted.find((each) => !all.some((known) => known === each));
+    if (unknown !== undefined) throw new Error(`${name}: ${unknown} is none of ${all.join(", ")}`);
+    return wanted.length === 0 ? all : all.filter((each) => wanted.includes(each));
+  };
+  return {
+    peers: some("PEERS", PEERS),
+    measures: some("MEASURES", MEASURES),
+    rounds: count("ROUNDS", 50),
+    factor: count("FACTOR", 2),
+    workers: count("WORKERS", 8),
+    pods: count("PODS", 100),
+    mostPods: count("MOST_PODS", 500),
+    pullRounds: count("PULL_ROUNDS", 5),
+    image: text("IMAGE"),
+    minutes: count("MINUTES", 11),
+  };
+}
