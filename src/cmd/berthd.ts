@@ -12,6 +12,8 @@ import { InHand } from "../base/in-hand.ts";
 import { type Log, openLog } from "../base/log.ts";
 import { type Loaded, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/table.ts";
+import { describeDevices } from "../container/cdi/find-devices.ts";
+import { CdiSpecFiles } from "../container/cdi/spec-files.ts";
 import { ContainerService } from "../container/container-service.ts";
 import { Edge } from "../cri/edge.ts";
 import type { Engine } from "../cri/engine.ts";
@@ -90,11 +92,13 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
     handlers: new Set(runtimes.keys()),
   });
   started.defer(() => sandboxes.close());
+  const cdiSpecs = new CdiSpecFiles(config.cdiSpecDirs);
   const containers = new ContainerService({
     ...shared,
     sandboxes,
     images,
     node: readNodeFacts(hello, config.containerPidsLimit),
+    cdiSpecs,
     strict: config.strict,
     root: config.root,
     runtimePath: (handler) => requireRuntime(runtimes, handler),
@@ -147,6 +151,7 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
     handlers: new Set(["", ...runtimes.keys()]),
     userNamespaceHandlers: hello.idMappedLayers ? userNamespaceHandlers(runtimes) : new Set(),
     describe: () => ({ instanceId, node: nodeInfo, cgroupMode: hello.cgroupMode, runtimes: Object.fromEntries(runtimes), ...config }),
+    describeCdi: async () => ({ specDirs: cdiSpecs.folders, ...describeDevices(await cdiSpecs.read()) }),
     uploadDir: uploadDir(config),
     inHand,
   };

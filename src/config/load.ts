@@ -125,6 +125,7 @@ function toConfig(texts: Texts, program: Program, taken: Map<string, TakenSettin
     manageHelper: read(SETTINGS.manageHelper),
     runtime: read(SETTINGS.runtime),
     moreRuntimes: read(SETTINGS.moreRuntimes),
+    cdiSpecDirs: read(SETTINGS.cdiSpecDirs),
     podSubnet: read(SETTINGS.podSubnet),
     bridge: read(SETTINGS.bridge),
     networkMtu: read(SETTINGS.networkMtu),

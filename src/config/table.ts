@@ -15,6 +15,7 @@ export interface Config {
   readonly manageHelper: boolean;
   readonly runtime: string;
   readonly moreRuntimes: Readonly<Record<string, string>>;
+  readonly cdiSpecDirs: readonly string[];
   readonly podSubnet: string;
   readonly bridge: string;
   readonly networkMtu: number;
@@ -52,6 +53,8 @@ function path(value: string): string {
   // One spelling, so that paths can be compared.
   return value.length > 1 ? value.replace(/\/+/g, "/").replace(/\/$/, "") : value;
 }
+
+const paths = (value: string): string[] => (value === "" ? [] : value.split(",").map((each) => path(each.trim())));
 
 const pathOrEmpty = (value: string): string => (value === "" ? "" : path(value));
 
@@ -152,6 +155,13 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     unit: "name=path, with commas",
     doc: "OCI runtimes of further handlers, beside crun and runc. One that is not there ends the start.",
     read: programs,
+  },
+  cdiSpecDirs: {
+    name: "cdi-spec-dirs",
+    default: "/etc/cdi,/var/run/cdi",
+    unit: "folders, with commas",
+    doc: "Specifications of devices of CDI, the later folder's before the earlier's. Empty: no such devices.",
+    read: paths,
   },
   podSubnet: {
     name: "pod-subnet",

@@ -10,6 +10,7 @@ import type { LifecycleEvents } from "../sandbox/events.ts";
 import type { SandboxService } from "../sandbox/sandbox-service.ts";
 import type { Collection } from "../store/collection.ts";
 import type { Store } from "../store/store.ts";
+import type { CdiSpecFiles } from "./cdi/spec-files.ts";
 import type { ExitWaiters } from "./exit-waiters.ts";
 import type { MountSources } from "./mount-sources.ts";
 import type { ContainerRecord } from "./records.ts";
@@ -29,6 +30,7 @@ export interface ContainerContext {
   readonly events: LifecycleEvents;
   readonly log: Log;
   readonly node: NodeFacts;
+  readonly cdiSpecs: CdiSpecFiles;
   /** whether a warning is a failure */
   readonly strict: boolean;
   /** --root */

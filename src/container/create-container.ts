@@ -8,6 +8,7 @@ import type { ImageRecord } from "../image/image-service.ts";
 import type { SandboxRecord } from "../sandbox/records.ts";
 import type { ContainerContext } from "./context.ts";
 import { checkPidTarget } from "./pid-namespace.ts";
+import { cdiChange } from "./cdi/cdi-change.ts";
 import { findDevices, nodeDevices } from "./devices.ts";
 import type { ContainerConfig, ContainerRecord, ContainerUser } from "./records.ts";
 import { buildSpec } from "./spec/build-spec.ts";
@@ -49,7 +50,8 @@ async function create(
     const seccompFilter = await localhostSeccomp(config.security, context.node.capabilities);
     // Privileged means every device of the node, and those that were asked for where they were asked for.
     const devices = [...(config.security.privileged ? await nodeDevices() : []), ...(await findDevices(config.devices ?? []))];
-    const wanted = { ...planRecord(context, id, sandbox, config, image), seccompFilter, devices };
+    const cdi = await cdiChange(config.cdiDevices ?? [], context.cdiSpecs);
+    const wanted = { ...planRecord(context, id, sandbox, config, image), seccompFilter, devices, cdi };
     // All that can be refused is refused here, before anything is made.
     const { warnings } = buildSpec(wanted, sandbox, image.config, context.node);
     refuseWhereStrict(context.strict, warnings);

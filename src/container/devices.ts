@@ -75,18 +75,16 @@ async function devicesBelow(folder: string, containerFolder: string, permissions
 }
 
 function asDevice(status: Stats, path: string, permissions: string): Device | undefined {
+  const numbers = deviceNumbers(status);
+  if (numbers === undefined) return undefined;
+  const { mode, uid, gid } = status;
+  return { path, ...numbers, fileMode: mode & ~constants.S_IFMT, uid, gid, permissions };
+}
+
+/** undefined for what is no device */
+export function deviceNumbers(status: Stats): Pick<Device, "type" | "major" | "minor"> | undefined {
   if (!status.isCharacterDevice() && !status.isBlockDevice()) return undefined;
-  const { rdev, mode, uid, gid } = status;
-  return {
-    path,
-    type: status.isCharacterDevice() ? "c" : "b",
-    major: majorOf(rdev),
-    minor: minorOf(rdev),
-    fileMode: mode & ~constants.S_IFMT,
-    uid,
-    gid,
-    permissions,
-  };
+  return { type: status.isCharacterDevice() ? "c" : "b", major: majorOf(status.rdev), minor: minorOf(status.rdev) };
 }
 
 // @source makedev(3) of glibc: 12 bits of the major number stand above 8 bits of the minor one, the rest further up

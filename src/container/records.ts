@@ -2,6 +2,7 @@
 import type { ContainerId, SandboxId } from "../base/ids.ts";
 import type { Stage } from "../base/timeline.ts";
 import type { PidMode, Resources, UserNamespace } from "../sandbox/records.ts";
+import type { CdiChange } from "./cdi/resolve-edits.ts";
 import type { OciSeccomp } from "./spec/oci.ts";
 import type { Device, DeviceRequest } from "./devices.ts";
 import type { ContainerState } from "./state.ts";
@@ -91,6 +92,8 @@ export interface ContainerConfig {
   readonly resources: Resources;
   /** as asked for; records of older versions have none */
   readonly devices?: readonly DeviceRequest[];
+  /** qualified names of devices of CDI; records of older versions have none */
+  readonly cdiDevices?: readonly string[];
   /** "SIGQUIT"; "" leaves it to the image */
   readonly stopSignal?: string;
   readonly security: ContainerSecurity;
@@ -130,6 +133,8 @@ export interface ContainerRecord {
   readonly appliedResources?: Resources;
   /** of the node, as they were when it was created */
   readonly devices?: readonly Device[];
+  /** what its devices of CDI were then */
+  readonly cdi?: CdiChange | undefined;
   readonly stages: readonly Stage[];
   readonly warnings: readonly string[];
 }

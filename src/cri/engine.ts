@@ -34,6 +34,8 @@ export interface Engine {
   readonly userNamespaceHandlers: ReadonlySet<string>;
   /** For people: what `crictl info` shows of how this node is set up. */
   readonly describe: () => Readonly<Record<string, unknown>>;
+  /** The same, of devices of CDI: which there are, and what is wrong with others. */
+  readonly describeCdi: () => Promise<Readonly<Record<string, unknown>>>;
   /** Where an image archive is kept while it comes in. */
   readonly uploadDir: string;
   /** Files of calls under way. */

@@ -22,6 +22,8 @@ const LOOK_AGAIN_MS = 10;
 export interface NodeOptions {
   /** more of berthd's command line */
   readonly flags?: readonly string[];
+  /** folders below the node's for specifications of CDI; by default none */
+  readonly specDirs?: readonly string[];
   /** a registry, and the image of `TestNode.image` pulled from it */
   readonly withImage?: boolean;
   /** folders that are there already, of file systems of their own */
@@ -39,12 +41,13 @@ export class TestNode {
   #child: ChildProcess | undefined;
   #log = "";
 
-  private constructor(folder: string, { root, state, flags }: NodeOptions) {
+  private constructor(folder: string, { root, state, flags, specDirs }: NodeOptions) {
     this.folder = folder;
     this.root = root ?? join(folder, "lib");
     this.state = state ?? join(folder, "run");
     this.cri = new Cri(this.socket);
-    this.#flags = flags ?? [];
+    const folders = (specDirs ?? []).map((name) => join(folder, name));
+    this.#flags = ["--cdi-spec-dirs", folders.join(","), ...(flags ?? [])];
   }
 
   static async start(t: Teardown, options: NodeOptions = {}): Promise<TestNode> {

@@ -26,6 +26,7 @@ export interface ContainerStatus {
     readonly started_at: string;
     readonly finished_at: string;
     readonly stop_signal: string;
+    readonly annotations: Readonly<Record<string, string>>;
   };
   readonly info: Readonly<Record<string, string>>;
 }

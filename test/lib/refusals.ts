@@ -296,8 +296,16 @@ export const REFUSALS: readonly Refusal[] = [
     log_path: "../x.log",
   }),
   container("a stop signal that is not known", INVALID, re(READ_CONTAINER, "stop_signal 999 is not known"), { stop_signal: 999 }),
-  container("a device of CDI", NOT_YET, re(READ_CONTAINER, "a device of CDI is not offered yet"), {
-    CDI_devices: [{ name: "vendor.example/gpu=0" }],
+  container(
+    "a device of CDI that no file has",
+    "FAILED_PRECONDITION",
+    re(CREATE, "find CDI device vendor.example/gpu=0: no file of this node has it"),
+    {
+      CDI_devices: [{ name: "vendor.example/gpu=0" }],
+    },
+  ),
+  container("a device of CDI without a vendor", INVALID, re(READ_CONTAINER, 'CDI_devices: "gpu=0" is no name of a CDI device'), {
+    CDI_devices: [{ name: "gpu=0" }],
   }),
 
   mount("a mount of a path that is not there", INVALID, re(CREATE, "mount /no/such/folder at /data: no such file or folder"), {

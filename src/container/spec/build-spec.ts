@@ -5,6 +5,7 @@ import type { ImageConfig } from "../../image/image-config.ts";
 import type { SandboxRecord } from "../../sandbox/records.ts";
 import type { ContainerRecord } from "../records.ts";
 import { processCapabilities } from "./capabilities.ts";
+import { addCdi, withCdiProcess } from "./cdi-change.ts";
 import { containerMounts, rootfsPropagation } from "./mounts.ts";
 import type { OciLinux, OciProcess, OciSpec } from "./oci.ts";
 import { processArgs, processEnv, workingDirectory } from "./process.ts";
@@ -62,6 +63,7 @@ export function buildSpec(
   }
   const seccomp = containerSeccomp(config.security, container.seccompFilter, spec.process.capabilities.bounding);
   if (seccomp !== undefined) spec.linux.seccomp = seccomp;
+  if (container.cdi !== undefined) addCdi(spec, container.cdi, container);
   return { spec, warnings: [...(config.notApplied ?? []), ...warnings] };
 }
 
@@ -82,8 +84,8 @@ export function execProcess(
 }
 
 function ociProcess(container: ContainerRecord, sandbox: SandboxRecord, image: ImageConfig, node: NodeFacts, tty: boolean): OciProcess {
-  const { config, user } = container;
-  return {
+  const { config, user, cdi } = container;
+  const process: OciProcess = {
     terminal: tty,
     user: { uid: user.uid, gid: user.gid, additionalGids: [...user.additionalGids] },
     args: processArgs(config, image),
@@ -92,6 +94,7 @@ function ociProcess(container: ContainerRecord, sandbox: SandboxRecord, image: I
     capabilities: processCapabilities(config.security, node.capabilities),
     noNewPrivileges: config.security.noNewPrivileges,
   };
+  return cdi === undefined ? process : withCdiProcess(process, cdi);
 }
 
 /** In the shim's mount namespace. */

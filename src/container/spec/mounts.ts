@@ -24,13 +24,14 @@ export function containerMounts(container: Pick<ContainerRecord, "id" | "config"
   const { config } = container;
   const taken = new Set(config.mounts.map((each) => normalized(each.containerPath)));
   const own = [...kernelMounts(config, sandbox), ...podFiles(config, sandbox)].filter((each) => !taken.has(each.destination));
-  // What is above comes first, or it would hide what is below; the sort keeps the order of those at one depth.
-  return [...own, ...config.mounts.map((each, index) => volume(each, mountSource(sandbox, container, each, index)))].sort(
-    (a, b) => depth(a.destination) - depth(b.destination),
-  );
+  return inOrder([...own, ...config.mounts.map((each, index) => volume(each, mountSource(sandbox, container, each, index)))]);
 }
 
-const normalized = (path: string): string => posix.normalize(path).replace(/(.)\/$/, "$1");
+/** What is above comes first, or it would hide what is below; those at one depth keep their order. */
+export const inOrder = (mounts: readonly OciMount[]): OciMount[] => mounts.toSorted((a, b) => depth(a.destination) - depth(b.destination));
+
+/** One spelling of a path in a container. */
+export const normalized = (path: string): string => posix.normalize(path).replace(/(.)\/$/, "$1");
 const depth = (path: string): number =>
   normalized(path)
     .split("/")

@@ -6,6 +6,19 @@ export interface OciSpec {
   root: { path: string; readonly: boolean };
   mounts: OciMount[];
   linux: OciLinux;
+  hooks?: OciHooks;
+}
+
+/** By when they are run. */
+export type OciHooks = Partial<Record<string, OciHook[]>>;
+
+interface OciHook {
+  path: string;
+  /** the first is the name that the program goes by */
+  args?: string[];
+  env: string[];
+  /** seconds */
+  timeout?: number;
 }
 
 export interface OciProcess {

@@ -2,8 +2,8 @@
 // A profile that is not understood to the last field is refused, for what was overlooked could be what should have been denied. Pure.
 import { createHash } from "node:crypto";
 import { constants } from "node:os";
-import { AgentError } from "../../base/errors.ts";
-import { isObject, type JsonObject } from "../../image/image-config.ts";
+import { quote, StrictReader } from "../../base/strict-reader.ts";
+import type { JsonObject } from "../../image/image-config.ts";
 import type { OciSeccomp, OciSeccompArg, OciSyscalls } from "./oci.ts";
 import { ARCHITECTURES } from "./seccomp-default.ts";
 
@@ -38,17 +38,16 @@ export function resolveSeccompProfile(bytes: Uint8Array, path: string, host: Sec
   return new Reader(path, host).profile(bytes);
 }
 
-class Reader {
-  readonly #path: string;
+class Reader extends StrictReader {
   readonly #host: SeccompHost;
 
   constructor(path: string, host: SeccompHost) {
-    this.#path = path;
+    super(`read seccomp profile ${path}`);
     this.#host = host;
   }
 
   profile(bytes: Uint8Array): OciSeccomp {
-    const json = this.#object(this.#parse(bytes), "it", [
+    const json = this.object(this.#parse(bytes), "it", [
       "defaultAction",
       "defaultErrnoRet",
       "defaultErrno",
@@ -61,8 +60,8 @@ class Reader {
     ]);
     const action = this.#action(json["defaultAction"], "defaultAction");
     const errnoRet = this.#errno(json["defaultErrnoRet"], json["defaultErrno"], "defaultErrnoRet", action);
-    this.#texts(json["flags"], "flags");
-    const rules = this.#list(json["syscalls"], "syscalls").flatMap((each, index) => this.#rule(each, `syscalls[${index}]`));
+    this.texts(json["flags"], "flags");
+    const rules = this.list(json["syscalls"], "syscalls").flatMap((each, index) => this.#rule(each, `syscalls[${index}]`));
     const filter: OciSeccomp = { defaultAction: action, syscalls: rules };
     if (errnoRet !== undefined) filter.defaultErrnoRet = errnoRet;
     const architectures = this.#architectures(json);
@@ -74,25 +73,25 @@ class Reader {
     try {
       return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
     } catch (cause) {
-      throw this.#refuse("it is no JSON", cause);
+      throw this.refuse("it is no JSON", cause);
     }
   }
 
   // Those that this kernel runs: it meets no others, and a runtime may not know their names.
   #architectures(json: JsonObject): string[] {
-    const listed = this.#list(json["architectures"], "architectures").map((each, index) =>
+    const listed = this.list(json["architectures"], "architectures").map((each, index) =>
       this.#architecture(each, `architectures[${index}]`),
     );
-    const map = this.#list(json["archMap"], "archMap").map((each, index) => {
+    const map = this.list(json["archMap"], "archMap").map((each, index) => {
       const field = `archMap[${index}]`;
-      const entry = this.#object(each, field, ["architecture", "subArchitectures"]);
-      const also = this.#list(entry["subArchitectures"], `${field}.subArchitectures`);
+      const entry = this.object(each, field, ["architecture", "subArchitectures"]);
+      const also = this.list(entry["subArchitectures"], `${field}.subArchitectures`);
       return {
         own: this.#architecture(entry["architecture"], `${field}.architecture`),
         also: also.map((sub, position) => this.#architecture(sub, `${field}.subArchitectures[${position}]`)),
       };
     });
-    if (listed.length > 0 && map.length > 0) throw this.#refuse("it has both architectures and archMap");
+    if (listed.length > 0 && map.length > 0) throw this.refuse("it has both architectures and archMap");
     const known = ARCHITECTURES[this.#host.arch];
     if (known === undefined) return [];
     const mapped = map.filter(({ own }) => own === known.own).flatMap(({ also }) => also);
@@ -101,8 +100,8 @@ class Reader {
   }
 
   #architecture(value: unknown, field: string): string {
-    const name = this.#text(value, field);
-    if (!/^SCMP_ARCH_[A-Z0-9_]+$/.test(name)) throw this.#refuse(`${field} ${quote(name)} is no architecture`);
+    const name = this.text(value, field);
+    if (!/^SCMP_ARCH_[A-Z0-9_]+$/.test(name)) throw this.refuse(`${field} ${quote(name)} is no architecture`);
     return name;
   }
 
@@ -111,14 +110,14 @@ class Reader {
    * of them for enough, and there are profiles that count on it.
    */
   #rule(value: unknown, field: string): OciSyscalls[] {
-    const json = this.#object(value, field, [
+    const json = this.object(value, field, [
       ...["names", "name", "action", "errnoRet", "errno", "args"],
       ...["includes", "excludes", "comment"],
     ]);
     const action = this.#action(json["action"], `${field}.action`);
     const errnoRet = this.#errno(json["errnoRet"], json["errno"], `${field}.errnoRet`, action);
-    const args = this.#list(json["args"], `${field}.args`).map((each, index) => this.#argument(each, `${field}.args[${index}]`));
-    if (args.length > MOST_ARGUMENTS) throw this.#refuse(`${field}.args has over ${MOST_ARGUMENTS} entries`);
+    const args = this.list(json["args"], `${field}.args`).map((each, index) => this.#argument(each, `${field}.args[${index}]`));
+    if (args.length > MOST_ARGUMENTS) throw this.refuse(`${field}.args has over ${MOST_ARGUMENTS} entries`);
     const names = this.#names(json, field);
     const included = this.#conditions(json["includes"], `${field}.includes`).every((each) => each.every(Boolean));
     const excluded = this.#conditions(json["excludes"], `${field}.excludes`).some((each) => each.some(Boolean));
@@ -131,39 +130,39 @@ class Reader {
 
   // A name that libseccomp does not know is skipped by both runtimes, and stays: which names it knows is its own matter.
   #names(json: JsonObject, field: string): string[] {
-    const listed = this.#list(json["names"], `${field}.names`);
+    const listed = this.list(json["names"], `${field}.names`);
     const single = json["name"] === undefined || json["name"] === null || json["name"] === "" ? [] : [json["name"]];
-    if (listed.length > 0 && single.length > 0) throw this.#refuse(`${field} has both name and names`);
+    if (listed.length > 0 && single.length > 0) throw this.refuse(`${field} has both name and names`);
     const names = [...listed, ...single];
-    if (names.length === 0) throw this.#refuse(`${field} names no system call`);
+    if (names.length === 0) throw this.refuse(`${field} names no system call`);
     return names.map((each, index) => {
-      const name = this.#text(each, `${field}.names[${index}]`);
-      if (!/^[a-zA-Z0-9_]{1,64}$/.test(name)) throw this.#refuse(`${field}.names[${index}] ${quote(name)} is no name of a system call`);
+      const name = this.text(each, `${field}.names[${index}]`);
+      if (!/^[a-zA-Z0-9_]{1,64}$/.test(name)) throw this.refuse(`${field}.names[${index}] ${quote(name)} is no name of a system call`);
       return name;
     });
   }
 
   #argument(value: unknown, field: string): OciSeccompArg {
-    const json = this.#object(value, field, ["index", "value", "valueTwo", "op"]);
+    const json = this.object(value, field, ["index", "value", "valueTwo", "op"]);
     const argument: OciSeccompArg = {
-      index: this.#number(json["index"], `${field}.index`, MOST_ARGUMENTS - 1),
-      value: this.#number(json["value"], `${field}.value`, Number.MAX_SAFE_INTEGER),
-      op: this.#oneOf(json["op"], `${field}.op`, OPERATORS),
+      index: this.number(json["index"], `${field}.index`, MOST_ARGUMENTS - 1),
+      value: this.number(json["value"], `${field}.value`, Number.MAX_SAFE_INTEGER),
+      op: this.oneOf(json["op"], `${field}.op`, OPERATORS),
     };
     const two = json["valueTwo"];
-    if (two !== undefined && two !== null) argument.valueTwo = this.#number(two, `${field}.valueTwo`, Number.MAX_SAFE_INTEGER);
+    if (two !== undefined && two !== null) argument.valueTwo = this.number(two, `${field}.valueTwo`, Number.MAX_SAFE_INTEGER);
     return argument;
   }
 
   /** What holds of each condition that is named; all must hold to include a rule, and one excludes it. @source moby/profiles, seccomp */
   #conditions(value: unknown, field: string): boolean[][] {
     if (value === undefined || value === null) return [];
-    const json = this.#object(value, field, ["caps", "arches", "minKernel"]);
-    const caps = this.#texts(json["caps"], `${field}.caps`);
-    const arches = this.#texts(json["arches"], `${field}.arches`);
+    const json = this.object(value, field, ["caps", "arches", "minKernel"]);
+    const caps = this.texts(json["caps"], `${field}.caps`);
+    const arches = this.texts(json["arches"], `${field}.arches`);
     const bad = caps.find((name) => !/^CAP_[A-Z_]+$/.test(name));
-    if (bad !== undefined) throw this.#refuse(`${field}.caps has ${quote(bad)}, which is no capability`);
-    const minKernel = this.#text(json["minKernel"] ?? "", `${field}.minKernel`);
+    if (bad !== undefined) throw this.refuse(`${field}.caps has ${quote(bad)}, which is no capability`);
+    const minKernel = this.text(json["minKernel"] ?? "", `${field}.minKernel`);
     return [
       caps.map((name) => this.#host.capabilities.includes(name)),
       arches.length === 0 ? [] : [arches.includes(DOCKER_ARCH[this.#host.arch] ?? this.#host.arch)],
@@ -173,7 +172,7 @@ class Reader {
 
   #isKernelAtLeast(wanted: string, field: string): boolean {
     const least = /^(\d{1,3})\.(\d{1,3})$/.exec(wanted);
-    if (least === null) throw this.#refuse(`${field} ${quote(wanted)} is not like 4.8`);
+    if (least === null) throw this.refuse(`${field} ${quote(wanted)} is not like 4.8`);
     const [version = 0, major = 0] = this.#host.kernelRelease.split(/[^0-9]/, 2).map(Number);
     return version > Number(least[1]) || (version === Number(least[1]) && major >= Number(least[2]));
   }
@@ -181,61 +180,21 @@ class Reader {
   /** @param name Podman's second way to say it; alone it counts, beside a number the number does */
   #errno(value: unknown, name: unknown, field: string, action: string): number | undefined {
     let errno: number | undefined;
-    if (value !== undefined && value !== null) errno = this.#number(value, field, MAX_ERRNO);
+    if (value !== undefined && value !== null) errno = this.number(value, field, MAX_ERRNO);
     if (name !== undefined && name !== null && name !== "") {
       const named = Object.entries(constants.errno).find(([each]) => each === name)?.[1];
-      if (named === undefined) throw this.#refuse(`${field.replace("Ret", "")} ${quote(name)} is no name of an error`);
+      if (named === undefined) throw this.refuse(`${field.replace("Ret", "")} ${quote(name)} is no name of an error`);
       errno ??= named;
     }
-    if (errno !== undefined && !WITH_ERRNO.includes(action)) throw this.#refuse(`${field} has no meaning with ${action}`);
+    if (errno !== undefined && !WITH_ERRNO.includes(action)) throw this.refuse(`${field} has no meaning with ${action}`);
     return errno;
   }
 
   #action(value: unknown, field: string): string {
-    const written = this.#oneOf(value, field, ACTIONS);
+    const written = this.oneOf(value, field, ACTIONS);
     return OF_A_THREAD.includes(written) ? "SCMP_ACT_KILL_PROCESS" : written;
   }
-
-  #number(value: unknown, field: string, most: number): number {
-    if (typeof value !== "number" || !Number.isInteger(value) || value < 0 || value > most)
-      throw this.#refuse(`${field} ${quote(value)} is no whole number within 0 to ${most}`);
-    return value;
-  }
-
-  #oneOf(value: unknown, field: string, known: readonly string[]): string {
-    const text = this.#text(value, field);
-    if (!known.includes(text)) throw this.#refuse(`${field} ${quote(text)} is none of ${known.join(", ")}`);
-    return text;
-  }
-
-  #object(value: unknown, field: string, known: readonly string[]): JsonObject {
-    if (!isObject(value)) throw this.#refuse(`${field} is no object`);
-    const unknown = Object.keys(value).find((key) => !known.includes(key));
-    if (unknown !== undefined) throw this.#refuse(`${field} has a field ${quote(unknown)}, which is not known`);
-    return value;
-  }
-
-  #list(value: unknown, field: string): readonly unknown[] {
-    if (value === undefined || value === null) return [];
-    if (!Array.isArray(value)) throw this.#refuse(`${field} is no list`);
-    return value;
-  }
-
-  #texts(value: unknown, field: string): string[] {
-    return this.#list(value, field).map((each, index) => this.#text(each, `${field}[${index}]`));
-  }
-
-  #text(value: unknown, field: string): string {
-    if (typeof value !== "string") throw this.#refuse(`${field} is ${value === undefined ? "missing" : "no text"}`);
-    return value;
-  }
-
-  #refuse(why: string, cause?: unknown): AgentError {
-    return new AgentError("invalid-argument", `read seccomp profile ${this.#path}: ${why}`, { cause });
-  }
 }
-
-const quote = (value: unknown): string => (JSON.stringify(value) ?? "undefined").slice(0, 100);
 
 /**
  * A rule that does what is done anyway, so both runtimes leave it out unread. Its name is of the whole filter: a crun with a cache

@@ -1,5 +1,6 @@
 // ContainerConfig → domain, checked: what is refused is refused here, before anything is made.
 import { AgentError } from "../../base/errors.ts";
+import { askedDevices } from "../../container/cdi/device-name.ts";
 import type { ContainerConfig, ContainerPidMode, ContainerSecurity, SeccompChoice } from "../../container/records.ts";
 import {
   type ContainerConfig as ContainerConfigProto,
@@ -17,13 +18,11 @@ import { toSignalName } from "./stop-signal.ts";
 import { toUserNamespace } from "./user-namespace.ts";
 
 const invalid = (message: string): AgentError => new AgentError("invalid-argument", `read container config: ${message}`);
-const notYet = (message: string): AgentError => new AgentError("unimplemented", `read container config: ${message} is not offered yet`);
 
 export function toContainerConfig(proto: ContainerConfigProto | undefined): ContainerConfig {
   if (proto === undefined) throw invalid("config is missing");
   if (proto.metadata === undefined || proto.metadata.name === "") throw invalid("metadata needs a name");
   if (proto.image === undefined || proto.image.image === "") throw invalid("image is missing");
-  if (proto.CDIDevices.length > 0) throw notYet("a device of CDI");
   if (/(^|\/)\.\.(\/|$)|[\0\n]/.test(proto.logPath) || proto.logPath.startsWith("/"))
     throw invalid(`log_path ${JSON.stringify(proto.logPath)} leaves the log directory`);
   return {
@@ -44,6 +43,10 @@ export function toContainerConfig(proto: ContainerConfigProto | undefined): Cont
     logPath: proto.logPath,
     resources: toResources(proto.linux?.resources),
     devices: proto.devices.map(({ hostPath, containerPath, permissions }) => ({ hostPath, containerPath, permissions })),
+    cdiDevices: askedDevices(
+      proto.CDIDevices.map(({ name }) => name),
+      proto.annotations,
+    ),
     stopSignal: toSignalName(proto.stopSignal),
     security: toSecurity(proto.linux?.securityContext),
     notApplied: notAppliedToContainer(proto),

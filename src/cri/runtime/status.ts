@@ -20,7 +20,7 @@ export const status: Handler<StatusRequest, StatusResponse> = async (engine, req
       condition("DiskHasRoom", await engine.diskProblem(), "DiskFull"),
     ],
   },
-  info: request.verbose ? { config: JSON.stringify(engine.describe()) } : {},
+  info: request.verbose ? { config: JSON.stringify(engine.describe()), cdi: JSON.stringify(await engine.describeCdi()) } : {},
   // Read-only mounts are made by the shim, whatever the OCI runtime can.
   runtimeHandlers: [...engine.handlers].map((name) => ({
     name,

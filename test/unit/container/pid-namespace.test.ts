@@ -6,6 +6,7 @@ import { checkPidTarget, pidNamespace } from "../../../src/container/pid-namespa
 import type { ContainerRecord, ContainerSecurity } from "../../../src/container/records.ts";
 import { buildSpec, type PidNamespace } from "../../../src/container/spec/build-spec.ts";
 import { security } from "../../lib/container-security.ts";
+import { image, node } from "../../lib/node-facts.ts";
 import { containerRecord, sandboxRecord } from "../../lib/records.ts";
 
 const TARGET = "d".repeat(64);
@@ -60,17 +61,6 @@ for (const [what, other, kind] of [
 }
 
 test("a spec has the PID namespace that it was given", (t) => {
-  const node = {
-    hostname: "node",
-    capabilities: new Set<string>(),
-    cgroupV2: false,
-    swapAccounting: false,
-    hugepages: false,
-    ownOomScoreAdj: 0,
-    mayLowerOomScore: true,
-    defaultPidsLimit: 0,
-  };
-  const image = { user: "", env: [], entrypoint: [], cmd: [], workingDir: "", stopSignal: "", volumes: [], labels: {}, exposedPorts: [] };
   const entries = (pid: PidNamespace) =>
     buildSpec(containerRecord(), sandboxRecord(), image, node, pid).spec.linux.namespaces.filter(({ type }) => type === "pid");
   t.deepEqual(entries("own"), [{ type: "pid" }]);
