@@ -15,7 +15,7 @@ const USER: RegistryAuth = { ...NO_AUTH, username: "user", password: "word" };
 const BASIC = `Basic ${Buffer.from("user:word").toString("base64")}`;
 
 const TRIES = 3;
-const QUICK: Backoff = { firstMs: 1, mostMs: 4, tries: TRIES, giveUpMs: 5000 };
+const QUICK: Backoff = { firstMs: 1, mostMs: 4, tries: TRIES, giveUpMs: 600_000 };
 
 async function clientOf(
   t: ExecutionContext,
