@@ -103,18 +103,21 @@ async function make(
   }
 }
 
-/** Takes back a container that was planned. What can't be taken back stays on record, for the next start of berthd. */
+/**
+ * Takes back a container that was planned. What can't be taken back stays on record, for who settles the pod next: at once where its
+ * shim has ended meanwhile, else an audit or the next start of berthd.
+ */
 export async function undoCreate(context: ContainerContext, planned: ContainerRecord): Promise<void> {
+  const shim = context.sandboxes.findShim(planned.sandboxId);
   try {
-    await context.sandboxes.findShim(planned.sandboxId)?.deleteContainer(planned.id);
+    await shim?.deleteContainer(planned.id);
     await context.helper.removeTree(planned.writableDir);
     await context.store.commit(context.records.delete(planned.id));
     releaseImages(planned, context.images);
   } catch (failure) {
-    context.log.error(
-      { containerId: planned.id, err: messageOf(failure) },
-      "a container that was not created could not be taken back whole",
-    );
+    const facts = { containerId: planned.id, err: messageOf(failure) };
+    if (shim?.isOpen === false) context.log.info(facts, "a container that was not created goes with its pod, whose shim has ended");
+    else context.log.error(facts, "a container that was not created could not be taken back whole");
   }
 }
 

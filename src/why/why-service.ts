@@ -4,7 +4,6 @@ import type { Activities } from "../base/activity.ts";
 import { AgentError } from "../base/errors.ts";
 import type { ContainerService } from "../container/container-service.ts";
 import type { ContainerRecord } from "../container/records.ts";
-import type { ShimContainer } from "../generated/berth/native/shim.ts";
 import type { ImageService } from "../image/image-service.ts";
 import type { Helper } from "../native-client/helper.ts";
 import type { NetworkService } from "../network/network-service.ts";
@@ -13,7 +12,7 @@ import type { SandboxService } from "../sandbox/sandbox-service.ts";
 import { type Answer, still } from "./answer.ts";
 import { explainActivities } from "./explain-activity.ts";
 import { explainContainer } from "./explain-container.ts";
-import { explainSandbox, networkNotes } from "./explain-sandbox.ts";
+import { explainSandbox, networkNotes, type ShimWords } from "./explain-sandbox.ts";
 
 export interface WhyOptions {
   readonly activities: Activities;
@@ -26,6 +25,7 @@ export interface WhyOptions {
 }
 
 const SHIM_ANSWERS_WITHIN_MS = 500;
+const SILENT = "its shim does not answer";
 // native/helper/src/pool.rs
 const HELPER_WORKERS = 64;
 
@@ -59,21 +59,26 @@ export class WhyService {
 
   async #container(container: ContainerRecord): Promise<Answer> {
     const { activities, nowNanos } = this.#options;
-    const shim = (await this.#askShim(container.sandboxId)).find(({ containerId }) => containerId === container.id);
+    const { containers, notes } = await this.#askShim(container.sandboxId);
+    const shim = containers.find(({ containerId }) => containerId === container.id);
     const own = activities.of(container.id);
     // What is done to the whole pod holds up its containers.
     const all = own.length > 0 ? own : activities.of(container.sandboxId).filter(({ objectId }) => objectId === container.sandboxId);
-    return explainActivities(all, shim, this.#notes(), nowNanos()) ?? explainContainer(container, shim, nowNanos());
+    return explainActivities(all, shim, [...this.#notes(), ...notes], nowNanos()) ?? explainContainer(container, shim, nowNanos(), notes);
   }
 
   async #sandbox(sandbox: SandboxRecord): Promise<Answer> {
     const { activities, containers, network, nowNanos } = this.#options;
     const all = activities.of(sandbox.id);
     const about = all.find(({ waitsForLock }) => !waitsForLock)?.objectId;
-    const shim = all.length === 0 ? undefined : (await this.#askShim(sandbox.id)).find(({ containerId }) => containerId === about);
+    const words = await this.#askShim(sandbox.id);
+    const shim = words.containers.find(({ containerId }) => containerId === about);
     const notes = sandbox.config.network === "bridge" && sandbox.state === "planned" ? networkNotes(network) : [];
     const inside = containers.records().filter(({ sandboxId }) => sandboxId === sandbox.id);
-    return explainActivities(all, shim, [...this.#notes(), ...notes], nowNanos()) ?? explainSandbox(sandbox, inside, network, nowNanos());
+    return (
+      explainActivities(all, shim, [...this.#notes(), ...words.notes, ...notes], nowNanos()) ??
+      explainSandbox(sandbox, inside, words, network, nowNanos())
+    );
   }
 
   #notes(): string[] {
@@ -81,10 +86,11 @@ export class WhyService {
     return callsInFlight > HELPER_WORKERS ? [`the helper has ${callsInFlight} calls in hand, and works on ${HELPER_WORKERS} at once`] : [];
   }
 
-  async #askShim(sandboxId: ContainerRecord["sandboxId"]): Promise<readonly ShimContainer[]> {
+  async #askShim(sandboxId: SandboxRecord["id"]): Promise<ShimWords> {
     const asked = this.#options.sandboxes.findShim(sandboxId)?.hello();
-    if (asked === undefined) return [];
+    if (asked === undefined) return { containers: [], notes: [] };
     const late = new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), SHIM_ANSWERS_WITHIN_MS).unref());
-    return (await Promise.race([asked.catch(() => undefined), late]))?.containers ?? [];
+    const hello = await Promise.race([asked.catch(() => undefined), late]);
+    return { containers: hello?.containers ?? [], notes: hello === undefined ? [SILENT] : [] };
   }
 }

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import test, { type ExecutionContext } from "ava";
+import { berthOf } from "../lib/berth.ts";
 import { kernelObjectsOf } from "../lib/kernel.ts";
 import { TestNode } from "../lib/node.ts";
 import { type Container, Pod } from "../lib/pods.ts";
@@ -27,6 +28,7 @@ const place = shared<Place>(test, async (t) => {
 const disk = (): SmallDisk => place().disk;
 const state = (): SmallDisk => place().state;
 const node = (): TestNode => place().node;
+const { berth } = berthOf(node);
 
 test.afterEach.always(() => {
   disk().free();
@@ -156,9 +158,15 @@ test("a container waits for room for its log, and loses no line", async (t) => {
   const pod = await Pod.run(node(), { log_directory: logs.path });
   const many = await pod.start("many", ["seq", "1", String(LINES)]);
   await node().eventually("the disk of the log is full", async () => logs.isFull() || undefined);
-  t.like(await many.status(), { state: "CONTAINER_RUNNING" });
+  const { state: stateOfMany, log_path } = await many.status();
+  t.is(stateOfMany, "CONTAINER_RUNNING");
+  await node().eventually("berth why names the pod's container, its file, and the disk", async () => {
+    const { stdout } = await berth("why", pod.id);
+    return stdout.includes(`many waits for room for its log, which can't be written: write log ${log_path}: No space left`) || undefined;
+  });
   const few = await pod.start("few", ["sh", "-c", "seq 1 2000; exit 3"]);
   await node().eventually("an end is told, log or no log", async () => (await few.status()).exit_code === 3 || undefined);
+  t.regex((await berth("why", few.id)).stdout, /exited with 3 .*; the end of its log is not written yet: write log .*: No space left/);
   logs.resize(64);
   await node().eventually("all is written", async () => (await many.status()).state === "CONTAINER_EXITED" || undefined);
   t.deepEqual(await linesOf(many), numbers(LINES));

@@ -4,15 +4,22 @@ use crate::{
     exit::{Ended, Stuck},
     process_tree,
     server::Server,
+    time,
 };
 use rustix::{
     io::read,
-    process::{WaitOptions, wait},
+    process::{Pid, WaitOptions, WaitStatus, test_kill_process, wait, waitpid},
 };
-use std::time::{Duration, Instant};
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
 
-// Ends of processes that nobody has asked for yet: a container that ends before its pid file was read is among them.
-const MAX_STRANGERS: usize = 256;
+// Ends of processes that nobody has asked for yet: a container or command that ends before its pid file was read is among them, and
+// so are all orphans of the pod while a runtime is at work. 1.5 MB at most.
+const MAX_STRANGERS: usize = 65_536;
+
+const UNKNOWN_CODE: i32 = 255;
 
 /// What a process that we wait for is to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,7 +47,7 @@ impl Server {
         let mut signals = [0; 4096];
         while matches!(read(&self.signals, &mut signals), Ok(bytes) if bytes > 0) {}
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
-            let ended = Ended::from_wait(status.exit_status(), status.terminating_signal());
+            let ended = ended(status);
             let pid = pid.as_raw_nonzero().get();
             match self.children.remove(&pid) {
                 Some(followed) => self.child_ended(followed.child, ended),
@@ -55,7 +62,7 @@ impl Server {
         // Kept longer, an end would be taken for that of a later process of the same number.
         let is_awaited = |each: &Followed| matches!(each.child, Child::Create(_) | Child::ExecStart(_));
         if !self.children.values().any(is_awaited) {
-            self.strangers.clear();
+            self.strangers = VecDeque::new();
         }
     }
 
@@ -71,14 +78,25 @@ impl Server {
 
     /// The same of a process that a runtime has started, and told us of; its end may have come already.
     pub fn expect(&mut self, pid: i32, child: Child) {
-        match self
-            .strangers
-            .iter()
-            .position(|(stranger, _)| *stranger == pid)
-            .and_then(|index| self.strangers.remove(index))
-        {
-            Some((_, ended)) => self.child_ended(child, ended),
+        let end = match Pid::from_raw(pid).map(|pid| waitpid(Some(pid), WaitOptions::NOHANG)) {
+            Some(Ok(Some((_, status)))) => Some(ended(status)),
+            // It lives; an end under its number was that of an earlier process.
+            Some(Ok(None)) => None,
+            _ => self.earlier_end(pid),
+        };
+        match end {
+            Some(ended) => self.child_ended(child, ended),
             None => self.follow(pid, child),
+        }
+    }
+
+    fn earlier_end(&mut self, pid: i32) -> Option<Ended> {
+        let known = self.strangers.iter().rposition(|(stranger, _)| *stranger == pid);
+        let is_gone = || Pid::from_raw(pid).is_none_or(|pid| test_kill_process(pid).is_err());
+        match known {
+            Some(index) => self.strangers.remove(index).map(|(_, ended)| ended),
+            // So many others have ended since that its end was forgotten: better an unknown code than a wait for ever.
+            None => is_gone().then(|| Ended { code: UNKNOWN_CODE, signal: 0, at_nanos: time::now_nanos() }),
         }
     }
 
@@ -113,4 +131,8 @@ impl Server {
             self.runtime_ended(followed.child, Err(stuck));
         }
     }
+}
+
+fn ended(status: WaitStatus) -> Ended {
+    Ended::from_wait(status.exit_status(), status.terminating_signal())
 }

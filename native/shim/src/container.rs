@@ -11,12 +11,13 @@ use crate::{
     output::{Chunk, read_chunk},
     runtime::Runtime,
 };
+use rustix::io::ioctl_fionread;
 use std::{os::fd::OwnedFd, path::PathBuf, time::Instant};
 use wire::{ContainerExit, ShimContainer, ShimContainerPhase, ShimStream, Stage};
 
 const READ_BYTES: usize = 64 * 1024;
-// pipe(7): what the kernel keeps between a writer and us.
-const MOST_IN_PIPE_BYTES: usize = 64 * 1024;
+// pipe(7), pipe-max-size: what a writer may have the kernel keep between it and us.
+const MOST_IN_PIPE_BYTES: usize = 1024 * 1024;
 
 /// Who is to be answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,15 +149,15 @@ impl Container {
     pub fn close_streams(&mut self) -> Vec<(ShimStream, Vec<u8>)> {
         let mut rest = Vec::new();
         while let Some(mut stream) = self.streams.pop() {
-            let mut left = MOST_IN_PIPE_BYTES;
-            while let Chunk::Bytes(bytes) = read_chunk(&stream.pipe, left.min(READ_BYTES)) {
+            let held = ioctl_fionread(&stream.pipe).map_or(0, |bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
+            let mut left = held.min(MOST_IN_PIPE_BYTES);
+            while left > 0
+                && let Chunk::Bytes(bytes) = read_chunk(&stream.pipe, left.min(READ_BYTES))
+            {
                 stream.lines.push(&bytes, &mut self.log);
                 self.log.flush();
                 left -= bytes.len();
                 rest.push((stream.kind, bytes));
-                if left == 0 {
-                    break;
-                }
             }
             stream.lines.finish(&mut self.log);
         }
@@ -185,6 +186,7 @@ impl Container {
                 .filter(|_| self.phase == Phase::Starting)
                 .map_or(0, |start| start.since_nanos),
             log_blocked: !self.log.takes_more(),
+            log_failure: self.log.failure().map_or_else(String::new, |failure| failure.to_failure().message),
         }
     }
 

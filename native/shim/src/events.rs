@@ -34,9 +34,12 @@ pub enum Source {
 impl Server {
     /// What is ready. Streams of a container whose log is full, and of an exec whose reader is slow, are not asked.
     pub fn wait(&self) -> Result<Vec<Source>, Errno> {
-        let mut sources = vec![Source::Listener, Source::Signals];
-        let mut descriptors =
-            vec![PollFd::new(&self.listener, PollFlags::IN), PollFd::new(&self.signals, PollFlags::IN)];
+        let mut sources = vec![Source::Signals];
+        let mut descriptors = vec![PollFd::new(&self.signals, PollFlags::IN)];
+        if self.accept_after.is_none() {
+            sources.push(Source::Listener);
+            descriptors.push(PollFd::new(&self.listener, PollFlags::IN));
+        }
         for (id, connection) in &self.connections {
             sources.push(Source::Connection(*id));
             let out = if connection.wants_to_write() { PollFlags::OUT } else { PollFlags::empty() };
@@ -116,12 +119,21 @@ impl Server {
         let runtimes = self.children.values().filter_map(|each| each.due.map(|(deadline, _)| deadline));
         let cgroups = (!self.old_exec_cgroups.is_empty()).then(|| Instant::now() + CGROUP_RETRY);
         let forwards = self.pending_forwards.values().map(|pending| pending.connecting.until);
-        containers.chain(execs).chain(forwards).chain(runtimes).chain(stuck).chain(cgroups).chain(first_visit).min()
+        containers
+            .chain(execs)
+            .chain(forwards)
+            .chain(runtimes)
+            .chain(stuck)
+            .chain(cgroups)
+            .chain(first_visit)
+            .chain(self.accept_after)
+            .min()
     }
 
     /// What is due by the clock.
     pub fn keep_time(&mut self) {
         let now = Instant::now();
+        self.accept_after = self.accept_after.filter(|after| now < *after);
         let due: Vec<String> = self
             .containers
             .values()

@@ -1,6 +1,6 @@
 //! A container's log file: written, waited for, reopened, and rotated where somebody asked for it.
 
-use crate::{error::ShimError, log_rotation};
+use crate::{error::ShimError, log_rotation, time};
 use rustix::{
     fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2},
     io::{Errno, write},
@@ -38,7 +38,8 @@ struct Place {
     directory: PathBuf,
     path: PathBuf,
     rotation: Rotation,
-    last_aside: Option<PathBuf>,
+    /// wall clock, nanoseconds, of the name that was given last
+    last_aside_nanos: i64,
 }
 
 pub struct Log {
@@ -51,7 +52,8 @@ pub struct Log {
     /// whole lines, but for the first when a part of it is in the file
     pending: Vec<u8>,
     is_torn: bool,
-    stuck: bool,
+    /// of the last write
+    failure: Option<Errno>,
 }
 
 impl Log {
@@ -63,7 +65,7 @@ impl Log {
             rotate_at: u64::MAX,
             pending: Vec::new(),
             is_torn: false,
-            stuck: false,
+            failure: None,
         }
     }
 
@@ -71,7 +73,7 @@ impl Log {
     pub fn open(directory: &str, path: &str, rotation: Rotation) -> Result<Self, ShimError> {
         let mut log = Self::nowhere();
         if !directory.is_empty() && !path.is_empty() {
-            let place = Place { directory: directory.into(), path: path.into(), rotation, last_aside: None };
+            let place = Place { directory: directory.into(), path: path.into(), rotation, last_aside_nanos: 0 };
             let file = place.open_file(&place.open_folder()?)?;
             log.place = Some(place);
             log.use_file(file);
@@ -109,11 +111,17 @@ impl Log {
     }
 
     pub fn takes_more(&self) -> bool {
-        !self.stuck && self.pending.len() < MAX_PENDING_BYTES
+        self.failure.is_none() && self.pending.len() < MAX_PENDING_BYTES
     }
 
     pub fn is_stuck(&self) -> bool {
-        self.stuck
+        self.failure.is_some()
+    }
+
+    /// Why it is stuck.
+    pub fn failure(&self) -> Option<ShimError> {
+        let (errno, place) = (self.failure?, self.place.as_ref()?);
+        Some(ShimError::io(format!("write log {}", place.directory.join(&place.path).display()), errno))
     }
 
     fn write_pending(&mut self) {
@@ -122,13 +130,13 @@ impl Log {
             return;
         };
         let mut written = 0;
-        self.stuck = false;
+        self.failure = None;
         while written < self.pending.len() {
             match write(file, &self.pending[written..]) {
                 Ok(bytes) => written += bytes,
                 Err(Errno::INTR) => {}
-                Err(_) => {
-                    self.stuck = true;
+                Err(errno) => {
+                    self.failure = Some(errno);
                     break;
                 }
             }
@@ -172,7 +180,7 @@ impl Place {
 
     fn rotate(&mut self) -> Result<OwnedFd, ShimError> {
         let folder = self.open_folder()?;
-        let aside = match log_rotation::set_aside(&folder, self.name(), self.last_aside.as_deref()) {
+        let aside = match log_rotation::set_aside(&folder, self.name(), time::now_nanos(), self.last_aside_nanos) {
             Ok(aside) => Some(aside),
             // Somebody else has given it another name, and is about to tell us.
             Err(Errno::NOENT) => None,
@@ -184,9 +192,9 @@ impl Place {
         match (&file, aside) {
             (Ok(_), aside) => {
                 log_rotation::remove_excess(&folder, self.name(), self.rotation.max_files);
-                self.last_aside = aside.or(self.last_aside.take());
+                self.last_aside_nanos = aside.map_or(self.last_aside_nanos, |aside| aside.at_nanos);
             }
-            (Err(_), Some(aside)) => log_rotation::put_back(&folder, self.name(), &aside),
+            (Err(_), Some(aside)) => log_rotation::put_back(&folder, self.name(), &aside.name),
             (Err(_), None) => {}
         }
         file

@@ -17,22 +17,32 @@ use std::{
 // A folder of logs with more names than that is somebody else's; its old files are left.
 const MAX_ENTRIES: usize = 65_536;
 const STAMP_BYTES: usize = "20060102-150405".len();
+const NANOS: i64 = 1_000_000_000;
+// Names that somebody else has given already.
+const MAX_TAKEN: i64 = 16;
+
+pub struct Aside {
+    pub name: PathBuf,
+    /// that the name tells
+    pub at_nanos: i64,
+}
 
 /// Gives the file an older one's name, and says which.
 ///
-/// @param last the name that was given before; the new one comes after it, also when all files of this second were removed
-pub fn set_aside(folder: &OwnedFd, name: &Path, last: Option<&Path>) -> Result<PathBuf, Errno> {
-    let stamp = time::compact(time::now_nanos());
+/// @param last_nanos of the name that was given before; the new one comes after it, also when the clock has gone back, and when all
+/// files of this second were removed
+pub fn set_aside(folder: &OwnedFd, name: &Path, now_nanos: i64, last_nanos: i64) -> Result<Aside, Errno> {
+    let nanos = now_nanos.max(last_nanos + 1);
+    let second = nanos - nanos.rem_euclid(NANOS);
     // Of one second only the first has the kubelet's own form; the others follow it by name.
-    for suffix in [&stamp[..STAMP_BYTES], &stamp] {
-        let aside = with_suffix(name, suffix);
-        if last.is_some_and(|last| aside.as_path() <= last) {
-            continue;
-        }
+    let of_kubelet = (second > last_nanos).then(|| (second, time::compact(second)[..STAMP_BYTES].to_owned()));
+    let exact = (nanos..nanos + MAX_TAKEN).map(|nanos| (nanos, time::compact(nanos)));
+    for (at_nanos, suffix) in of_kubelet.into_iter().chain(exact) {
+        let aside = with_suffix(name, &suffix);
         match renameat_with(folder, name, folder, &aside, RenameFlags::NOREPLACE) {
             Err(Errno::EXIST) => {}
             Err(errno) => return Err(errno),
-            Ok(()) => return Ok(aside),
+            Ok(()) => return Ok(Aside { name: aside, at_nanos }),
         }
     }
     Err(Errno::EXIST)
@@ -89,7 +99,44 @@ fn with_suffix(name: &Path, suffix: &str) -> PathBuf {
 
 #[cfg(test)]
 mod tests {
-    use super::is_older_file;
+    use super::{is_older_file, set_aside};
+    use rustix::fs::{CWD, Mode, OFlags, openat};
+    use std::path::Path;
+
+    /// Names, without their log's, of a log that is rotated at these moments.
+    fn names_at(test: &str, moments: &[i64]) -> Vec<String> {
+        let path = std::env::temp_dir().join(format!("berth-rotation-{test}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("folder");
+        let folder = openat(CWD, &path, OFlags::PATH | OFlags::DIRECTORY, Mode::empty()).expect("open");
+        let mut last = 0;
+        let names = moments.iter().map(|now| {
+            std::fs::write(path.join("0.log"), "").expect("log");
+            let aside = set_aside(&folder, Path::new("0.log"), *now, last).expect("rotate");
+            last = aside.at_nanos;
+            aside.name.to_string_lossy().trim_start_matches("0.log.").to_owned()
+        });
+        let names = names.collect();
+        std::fs::remove_dir_all(&path).expect("remove");
+        names
+    }
+
+    const MOMENT: i64 = 1_475_713_029_669_794_202;
+
+    #[test]
+    fn the_first_of_a_second_is_named_as_the_kubelet_names_it_and_the_others_follow() {
+        assert_eq!(
+            names_at("seconds", &[MOMENT, MOMENT + 5, MOMENT + 1_000_000_000]),
+            ["20161006-001709", "20161006-001709.669794207", "20161006-001710"]
+        );
+    }
+
+    #[test]
+    fn when_the_clock_goes_back_or_stands_names_still_follow_one_another() {
+        let hour = 3_600_000_000_000;
+        let names =
+            names_at("back", &[MOMENT, MOMENT - hour, MOMENT - hour, MOMENT - hour + 1, MOMENT + 1, MOMENT + 1]);
+        assert!(names.is_sorted_by(|a, b| a < b), "{names:?}");
+    }
 
     #[test]
     fn older_files_are_known_by_the_kubelets_form_of_their_names() {

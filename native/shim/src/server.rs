@@ -22,6 +22,7 @@ use crate::{
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
     fs,
+    io::ErrorKind,
     os::{fd::OwnedFd, unix::net::UnixListener},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -37,12 +38,16 @@ const MAX_CONNECTIONS: usize = 256;
 const MAX_CONTAINERS: usize = 1024;
 // berthd connects within milliseconds; one that has just been started again looks at every pod it has on record.
 const FIRST_VISIT: Duration = Duration::from_secs(60);
+// No descriptor is left for a connection: it waits until one is.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
 // Of a berthd that names none.
 const RUNTIME_LIMIT: Duration = Duration::from_secs(120);
 
 pub struct Server {
     pub config: ShimConfig,
     pub listener: UnixListener,
+    /// until when it is not asked
+    pub accept_after: Option<Instant>,
     pub signals: OwnedFd,
     pub connections: BTreeMap<u64, Connection>,
     pub last_connection: u64,
@@ -70,6 +75,7 @@ impl Server {
         Self {
             config: ready.config,
             listener: ready.listener,
+            accept_after: None,
             signals: ready.signals,
             connections: BTreeMap::new(),
             last_connection: 0,
@@ -161,7 +167,16 @@ impl Server {
     }
 
     fn accept(&mut self) {
-        while let Ok((socket, _)) = self.listener.accept() {
+        loop {
+            let socket = match self.listener.accept() {
+                Ok((socket, _)) => socket,
+                Err(failure) if failure.kind() == ErrorKind::WouldBlock => return,
+                // Its client stays in the queue: asked at once, the listener would be ready again, for ever.
+                Err(_) => {
+                    self.accept_after = Some(Instant::now() + ACCEPT_RETRY);
+                    return;
+                }
+            };
             if self.connections.len() >= MAX_CONNECTIONS || socket.set_nonblocking(true).is_err() {
                 continue;
             }

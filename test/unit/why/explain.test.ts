@@ -23,6 +23,7 @@ const activity = (change: Partial<Activity>): Activity => ({
   waitsForLock: false,
   ...change,
 });
+const answers = { containers: [], notes: [] };
 const line = (all: readonly Activity[], shim?: ShimContainer, notes: readonly string[] = []) =>
   explainActivities(all, shim, notes, NOW)?.line;
 
@@ -60,9 +61,12 @@ test("a container without a call says how it is", (t) => {
   t.is(told({ state: "running", startedAtNanos: 40n * SECOND }), "nothing: running since 60 s");
   const blocked = message(ShimContainer, { logBlocked: true });
   t.regex(told({ state: "running", startedAtNanos: 40n * SECOND }, blocked), /^its writes: waits for room for its log/);
+  const full = message(ShimContainer, { logBlocked: true, logFailure: "write log /l/1.log: no space" });
+  t.regex(told({ state: "running", startedAtNanos: 40n * SECOND }, full), /, since 60 s; write log \/l\/1\.log: no space$/);
   const exited = { state: "exited", exitCode: 137, reason: "OOMKilled", finishedAtNanos: 90n * SECOND } as const;
   const limit = { resources: { oomScoreAdj: 0, unified: {}, memoryLimitBytes: 67_108_864n } };
   t.is(told(exited, undefined, limit), "nothing: exited with 137 (OOMKilled, limit 64.0 MiB), since 10 s");
+  t.regex(told(exited, full), /, since 10 s; the end of its log is not written yet: write log \/l\/1\.log: no space$/);
   t.is(
     told({ ...exited, exitCode: 128, reason: "StartError", message: "no such file" }),
     "nothing: exited with 128 (StartError), since 10 s; no such file",
@@ -73,11 +77,28 @@ test("a pod tells of its containers, of its network, and of rules in its way", (
   const sandbox = sandboxRecord({ createdAtNanos: 40n * SECOND });
   const network = { problem: "there is no nft", warnings: ["table filter has a chain that drops"] };
   t.is(
-    explainSandbox(sandbox, [containerRecord()], network, NOW).line,
+    explainSandbox(sandbox, [containerRecord()], answers, network, NOW).line,
     "nothing: ready since 60 s; containers: 1 created; the network is not ready: there is no nft; table filter has a chain that drops",
   );
   const host = sandboxRecord({ createdAtNanos: 40n * SECOND }, { network: "host" });
-  t.is(explainSandbox(host, [], network, NOW).line, "nothing: ready since 60 s; it has no container");
+  t.is(explainSandbox(host, [], answers, network, NOW).line, "nothing: ready since 60 s; it has no container");
+  t.is(
+    explainSandbox(host, [], { containers: [], notes: ["its shim does not answer"] }, network, NOW).line,
+    "nothing: ready since 60 s; it has no container; its shim does not answer",
+  );
+});
+
+test("a pod names the containers that wait for room for their logs, and why", (t) => {
+  const sandbox = sandboxRecord({ createdAtNanos: 40n * SECOND }, { network: "host" });
+  const container = containerRecord();
+  const told = (change: Partial<ShimContainer>) => {
+    const shim = message(ShimContainer, { containerId: container.id, ...change });
+    return explainSandbox(sandbox, [container], { containers: [shim], notes: [] }, { problem: undefined, warnings: [] }, NOW).line;
+  };
+  const blocked = `; ${container.config.name} waits for room for its log, which can't be written`;
+  t.true(told({ logBlocked: true }).endsWith(blocked));
+  t.true(told({ logBlocked: true, logFailure: "write log /l/1.log: no space" }).endsWith(`${blocked}: write log /l/1.log: no space`));
+  t.true(told({}).endsWith("containers: 1 created"));
 });
 
 test("durations have about two digits", (t) => {
