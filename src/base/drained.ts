@@ -14,3 +14,8 @@ export async function drained(stream: Writable): Promise<void> {
     stream.on("close", done);
   });
 }
+
+/** Resolves when the stream is done with `bytes`: it has passed them on, or can't any more. */
+export async function written(stream: Writable, bytes: Uint8Array): Promise<void> {
+  await new Promise<void>((resolve) => stream.write(bytes, () => resolve()));
+}

@@ -1,10 +1,8 @@
 // Frames as native/wire reads them: a 32-bit big-endian length, then one message.
-import { once } from "node:events";
-import type { Readable } from "node:stream";
 import { AgentError } from "../base/errors.ts";
 
 const MAX_FRAME_BYTES = 4 * 1024 * 1024;
-const HEADER_BYTES = 4;
+export const HEADER_BYTES = 4;
 
 export function encodeFrame(message: Uint8Array): Buffer {
   if (message.length > MAX_FRAME_BYTES) {
@@ -14,6 +12,20 @@ export function encodeFrame(message: Uint8Array): Buffer {
   frame.writeUInt32BE(message.length, 0);
   frame.set(message, HEADER_BYTES);
   return frame;
+}
+
+/**
+ * Of the message at the beginning of `bytes`.
+ *
+ * @returns undefined when not even that has come
+ * @throws AgentError internal when it is out of bounds; the connection can't be used any more
+ */
+export function frameLength(bytes: Buffer, mostBytes = MAX_FRAME_BYTES): number | undefined {
+  if (bytes.length < HEADER_BYTES) return undefined;
+  const length = bytes.readUInt32BE(0);
+  if (length === 0 || length > mostBytes)
+    throw new AgentError("internal", `read message: length ${length} is not within 1 to ${mostBytes}`);
+  return length;
 }
 
 /** Collects bytes as they come and gives the messages that are whole. */
@@ -32,11 +44,8 @@ export class FrameDecoder {
 
   #next(): Buffer | undefined {
     if (this.#bytes < HEADER_BYTES) return undefined;
-    const length = this.#peek(HEADER_BYTES).readUInt32BE(0);
-    if (length === 0 || length > MAX_FRAME_BYTES) {
-      throw new AgentError("internal", `read message: length ${length} is not within 1 to ${MAX_FRAME_BYTES}`);
-    }
-    if (this.#bytes < HEADER_BYTES + length) return undefined;
+    const length = frameLength(this.#peek(HEADER_BYTES));
+    if (length === undefined || this.#bytes < HEADER_BYTES + length) return undefined;
     const all = this.#peek(HEADER_BYTES + length);
     const rest = all.subarray(HEADER_BYTES + length);
     this.#chunks = rest.length > 0 ? [rest, ...this.#chunks.slice(1)] : this.#chunks.slice(1);
@@ -53,38 +62,5 @@ export class FrameDecoder {
     first = Buffer.concat(this.#chunks.slice(0, count));
     this.#chunks.splice(0, count, first);
     return first;
-  }
-}
-
-/**
- * The next message of a connection that carries something else after it.
- *
- * @param gone ends the wait
- * @throws AgentError unavailable when the connection ends before
- */
-export async function readFrame(socket: Readable, gone: AbortSignal): Promise<Buffer> {
-  const length = (await readExactly(socket, HEADER_BYTES, gone)).readUInt32BE(0);
-  if (length === 0 || length > MAX_FRAME_BYTES)
-    throw new AgentError("internal", `read message: length ${length} is not within 1 to ${MAX_FRAME_BYTES}`);
-  return await readExactly(socket, length, gone);
-}
-
-async function readExactly(socket: Readable, bytes: number, gone: AbortSignal): Promise<Buffer> {
-  for (;;) {
-    const piece: Buffer | null = socket.read(bytes);
-    if (piece?.length === bytes) return piece;
-    if (piece !== null || socket.readableEnded || socket.destroyed) throw new AgentError("unavailable", "the connection ended");
-    await somethingNew(socket, gone);
-  }
-}
-
-/** Resolves when there is more to read, or never will be. */
-async function somethingNew(socket: Readable, gone: AbortSignal): Promise<void> {
-  const heard = new AbortController();
-  const signal = AbortSignal.any([gone, heard.signal]);
-  try {
-    await Promise.race(["readable", "end", "close"].map((event) => once(socket, event, { signal })));
-  } finally {
-    heard.abort();
   }
 }

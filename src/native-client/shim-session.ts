@@ -1,12 +1,14 @@
 // A process that somebody uses now: its streams have a connection to the shim of their own. Who does not read what comes holds up
 // the process, and nobody else; when the connection ends first, the shim ends the process of an exec.
-import { createConnection, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Readable } from "node:stream";
-import { drained } from "../base/drained.ts";
+import { drained, written } from "../base/drained.ts";
 import { AgentError, messageOf, wrap } from "../base/errors.ts";
 import { ShimRequest, ShimResponse, ShimStream, type ShimAttach, type ShimExec } from "../generated/berth/native/shim.ts";
 import { asAgentError } from "./failure.ts";
-import { encodeFrame, FrameDecoder } from "./frame.ts";
+import { encodeFrame } from "./frame.ts";
+import { FrameReader } from "./frame-reader.ts";
+import { outputIn } from "./process-output.ts";
 import type { ProcessIo } from "./process-io.ts";
 
 const REQUEST_ID = 1n;
@@ -21,7 +23,8 @@ export type SessionCall = { readonly $case: "exec"; readonly value: ShimExec } |
  * @throws AgentError cancelled when `io.gone` is aborted first, unavailable when the shim has ended, and what the shim says
  */
 export async function runSession(socketPath: string, peer: string, call: SessionCall, io: ProcessIo): Promise<number> {
-  const socket = createConnection({ path: socketPath });
+  const reader = new FrameReader(socketPath);
+  const { socket } = reader;
   const leave = (): void => void socket.destroy(new AgentError("cancelled", "the client has gone away"));
   if (io.gone.aborted) leave();
   io.gone.addEventListener("abort", leave, { once: true });
@@ -30,7 +33,7 @@ export async function runSession(socketPath: string, peer: string, call: Session
     io.onResize((size) => send(socket, { $case: "resize", value: size }));
     // Its failure is the end of the input, not of the process.
     if (io.stdin !== undefined) void passInput(io.stdin, socket).catch(() => send(socket, { $case: "input", value: inputEnd }));
-    return await readToExit(socket, io);
+    return await readToExit(reader, io);
   } catch (failure) {
     throw wrap(failure instanceof AgentError ? failure : new AgentError("unavailable", messageOf(failure)), `${call.$case} by ${peer}`);
   } finally {
@@ -56,19 +59,21 @@ async function passInput(stdin: Readable, socket: Socket): Promise<void> {
   send(socket, { $case: "input", value: inputEnd });
 }
 
-async function readToExit(socket: Socket, { stdout, stderr }: ProcessIo): Promise<number> {
-  const decoder = new FrameDecoder();
-  for await (const chunk of socket) {
-    for (const frame of decoder.push(chunk as Buffer)) {
-      const { id, failure, result } = ShimResponse.decode(frame);
-      // News of the pod that came before the shim knew what this connection is for.
-      if (id === 0n) continue;
-      if (failure !== undefined) throw asAgentError(failure);
-      if (result?.$case === "execExit") return result.value.exitCode;
-      if (result?.$case !== "execOutput") throw new AgentError("internal", `the answer is ${result?.$case ?? "empty"}`);
-      const output = result.value.stream === ShimStream.SHIM_STREAM_STDERR ? stderr : stdout;
-      if (output?.write(result.value.data) === false) await drained(output);
+async function readToExit(reader: FrameReader, { stdout, stderr }: ProcessIo): Promise<number> {
+  for (let message = await reader.message(); message !== undefined; message = await reader.message()) {
+    const output = outputIn(message);
+    if (output !== undefined) {
+      const stream = output.stream === ShimStream.SHIM_STREAM_STDERR ? stderr : stdout;
+      // What was read is overwritten by the next: the stream has to be done with it.
+      if (stream !== undefined) await written(stream, output.data);
+      continue;
     }
+    const { id, failure, result } = ShimResponse.decode(message);
+    // News of the pod that came before the shim knew what this connection is for.
+    if (id === 0n) continue;
+    if (failure !== undefined) throw asAgentError(failure);
+    if (result?.$case === "execExit") return result.value.exitCode;
+    throw new AgentError("internal", `the answer is ${result?.$case ?? "empty"}`);
   }
   throw new AgentError("unavailable", "the shim has ended the connection");
 }

@@ -89,10 +89,10 @@ export class SpdyClient {
     this.protocol = protocol;
     socket.on("error", () => {});
     this.closed = once(socket, "close");
-    if (reads) void this.#read();
+    if (reads) void this.read();
   }
 
-  /** @param reads false: nothing that comes is ever read */
+  /** @param reads false: nothing that comes is read before `read` */
   static async connect(url: string, protocols: readonly string[], reads = true): Promise<SpdyClient> {
     const answer = await upgradeToSpdy(url, protocols);
     if ("status" in answer) throw new Error(`not upgraded: ${answer.status} ${answer.body}`);
@@ -116,7 +116,8 @@ export class SpdyClient {
     this.socket.write(ping(id));
   }
 
-  async #read(): Promise<void> {
+  /** To the end of the connection. */
+  async read(): Promise<void> {
     const decoder = new FrameDecoder();
     try {
       for await (const chunk of this.socket) {

@@ -5,6 +5,8 @@ import type { Container, Pod } from "./pods.ts";
 import { SpdyClient, type SpdyClientStream } from "./spdy-client.ts";
 
 export interface ProcessStreams {
+  /** with the ticket, which is used */
+  readonly url: string;
   readonly client: SpdyClient;
   readonly error: SpdyClientStream;
   readonly stdin: SpdyClientStream;
@@ -18,6 +20,8 @@ export interface ProcessStreams {
 interface Wanted {
   readonly tty?: boolean;
   readonly stdin?: boolean;
+  /** false: the client reads nothing before it is told to */
+  readonly reads?: boolean;
 }
 
 export async function execStreams(
@@ -33,10 +37,16 @@ export async function attachStreams(t: ExecutionContext, container: Container, w
   return await openStreams(t, container, "Attach", {}, wanted);
 }
 
-async function openStreams(t: ExecutionContext, container: Container, call: string, more: Message, { tty = false, stdin = true }: Wanted) {
+async function openStreams(
+  t: ExecutionContext,
+  container: Container,
+  call: string,
+  more: Message,
+  { tty = false, stdin = true, reads = true }: Wanted,
+) {
   const request = { container_id: container.id, tty, stdin, stdout: true, stderr: !tty, ...more };
   const { url } = await container.node.cri.call<{ url: string }>(call, request);
-  const client = await SpdyClient.connect(url, ["v4.channel.k8s.io"]);
+  const client = await SpdyClient.connect(url, ["v4.channel.k8s.io"], reads);
   t.teardown(() => client.socket.destroy());
   const streams: Record<string, SpdyClientStream> = {};
   for (const [type, isWanted] of Object.entries({ error: true, stdin, stdout: true, stderr: !tty, resize: tty })) {
@@ -48,16 +58,16 @@ async function openStreams(t: ExecutionContext, container: Container, call: stri
     if (status.reason !== "NonZeroExitCode") throw new Error(status.message);
     return Number(status.details.causes[0].message);
   };
-  return { client, exitCode, ...streams } as unknown as ProcessStreams;
+  return { url, client, exitCode, ...streams } as unknown as ProcessStreams;
 }
 
 /** One connection to a port of the pod. */
-export async function forwardedPort(t: ExecutionContext, pod: Pod, port: number) {
+export async function forwardedPort(t: ExecutionContext, pod: Pod, port: number, reads = true) {
   const { url } = await pod.node.cri.call<{ url: string }>("PortForward", { pod_sandbox_id: pod.id, port: [port] });
-  const client = await SpdyClient.connect(url, ["portforward.k8s.io"]);
+  const client = await SpdyClient.connect(url, ["portforward.k8s.io"], reads);
   t.teardown(() => client.socket.destroy());
   const headers = { port: String(port), requestID: "0" };
   const error = await client.open({ streamType: "error", ...headers });
   error.end();
-  return { client, error, data: await client.open({ streamType: "data", ...headers }) };
+  return { url, client, error, data: await client.open({ streamType: "data", ...headers }) };
 }

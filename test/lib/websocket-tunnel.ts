@@ -2,6 +2,7 @@
 // stream of bytes.
 import { randomBytes } from "node:crypto";
 import { request } from "node:http";
+import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
 
 const BINARY = 0x82;
@@ -9,6 +10,12 @@ const LONG = 127;
 
 /** @returns the stream and the protocol that the server chose */
 export async function openTunnel(url: string, protocol: string): Promise<{ stream: Duplex; protocol: string }> {
+  const { socket, protocol: chosen } = await upgradeToWebSocket(url, protocol);
+  return { stream: tunnel(socket), protocol: chosen };
+}
+
+/** @returns the connection itself, of which nothing is read yet */
+export async function upgradeToWebSocket(url: string, protocol: string): Promise<{ socket: Socket; protocol: string }> {
   const asked = request(url, {
     headers: {
       connection: "Upgrade",
@@ -19,12 +26,12 @@ export async function openTunnel(url: string, protocol: string): Promise<{ strea
     },
   });
   asked.end();
-  const { promise, resolve, reject } = Promise.withResolvers<{ stream: Duplex; protocol: string }>();
+  const { promise, resolve, reject } = Promise.withResolvers<{ socket: Socket; protocol: string }>();
   asked.once("error", reject);
   asked.once("response", ({ statusCode }) => reject(new Error(`not upgraded: ${statusCode}`)));
   asked.once("upgrade", (answer, socket, head) => {
     if (head.length > 0) socket.unshift(head);
-    resolve({ stream: tunnel(socket), protocol: String(answer.headers["sec-websocket-protocol"]) });
+    resolve({ socket: socket as Socket, protocol: String(answer.headers["sec-websocket-protocol"]) });
   });
   return await promise;
 }

@@ -7,11 +7,14 @@ use crate::{
     error::ShimError,
     server::Server,
 };
+use std::time::{Duration, Instant};
 use wire::{
     ShimAttach, ShimExecExit, ShimExecOutput, ShimInput, ShimResize, ShimStream, shim_response::Result as CallResult,
 };
 
 const MAX_ATTACHED: usize = 64;
+// A terminal on a bad line takes nothing for seconds. A container and its log wait no longer for one that is gone for good.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One who follows a container's process.
 pub struct Attached {
@@ -65,14 +68,41 @@ impl Server {
 
     /// Who has gone away is attached no more, and has given his input.
     pub fn detach_gone(&mut self) {
-        let connections = &self.connections;
-        for container in self.containers.values_mut() {
+        self.detach(|_| false);
+    }
+
+    /// Nor is one for whom the container has waited in vain. What he has not read yet, and why that is all, he can still read.
+    pub fn detach_stalled(&mut self, now: Instant) {
+        for (reply, id) in self.detach(|connection| is_due(connection, now)) {
+            self.fail(reply, &ShimError::Stalled { id, patience: PATIENCE });
+        }
+    }
+
+    /// @returns those who have not gone away, each with his container
+    fn detach(&mut self, is_to_go: impl Fn(&Connection) -> bool) -> Vec<(Reply, String)> {
+        let mut detached = Vec::new();
+        for (id, container) in &mut self.containers {
             let had_stdin = container.attached.iter().any(|each| each.has_stdin);
-            container.attached.retain(|each| connections.contains_key(&each.reply.connection));
+            container.attached.retain(|each| match self.connections.get(&each.reply.connection) {
+                None => false,
+                Some(connection) if is_to_go(connection) => {
+                    detached.push((each.reply, id.clone()));
+                    false
+                }
+                Some(_) => true,
+            });
             if had_stdin && container.stdin_once && !container.attached.iter().any(|each| each.has_stdin) {
                 container.input.iter_mut().for_each(crate::input::Input::end);
             }
         }
+        detached
+    }
+
+    /// When the next of those who are attached and take nothing is to be detached.
+    pub fn next_detach(&self) -> Option<Instant> {
+        let attached = self.containers.values().flat_map(|container| &container.attached);
+        let connections = attached.filter_map(|each| self.connections.get(&each.reply.connection));
+        connections.filter_map(Connection::stalled_since).min().map(|since| since + PATIENCE)
     }
 
     /// What comes for a process that has ended is thrown away: it was sent before its sender could know.
@@ -120,4 +150,8 @@ impl Server {
     pub fn is_held_up(&self, attached: &[Attached]) -> bool {
         attached.iter().any(|each| self.connections.get(&each.reply.connection).is_some_and(Connection::is_busy))
     }
+}
+
+fn is_due(connection: &Connection, now: Instant) -> bool {
+    connection.stalled_since().is_some_and(|since| since + PATIENCE <= now)
 }

@@ -4,7 +4,10 @@ use rustix::{
     io::{Errno, read},
     net::{SendFlags, send},
 };
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::{
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    time::Instant,
+};
 use wire::{Decoder, ShimRequest, ShimResponse};
 
 const READ_BYTES: usize = 64 * 1024;
@@ -19,6 +22,8 @@ pub struct Connection {
     decoder: Decoder,
     out: Vec<u8>,
     sent: usize,
+    /// Since when nothing of what waits was taken.
+    stalled_since: Option<Instant>,
     open: bool,
     /// It is there for the streams of one process, or for one port; events are not for it.
     pub is_session: bool,
@@ -27,7 +32,15 @@ pub struct Connection {
 impl Connection {
     /// @param socket not blocking
     pub fn new(socket: OwnedFd) -> Self {
-        Self { socket, decoder: Decoder::default(), out: Vec::new(), sent: 0, open: true, is_session: false }
+        Self {
+            socket,
+            decoder: Decoder::default(),
+            out: Vec::new(),
+            sent: 0,
+            stalled_since: None,
+            open: true,
+            is_session: false,
+        }
     }
 
     /// For what is no longer spoken in messages. @returns also what is still to be sent
@@ -46,6 +59,11 @@ impl Connection {
 
     pub fn is_busy(&self) -> bool {
         self.out.len() - self.sent > if self.is_session { BUSY_SESSION_BYTES } else { BUSY_OUT_BYTES }
+    }
+
+    /// Since when its reader has taken nothing, although it makes others wait.
+    pub fn stalled_since(&self) -> Option<Instant> {
+        self.stalled_since.filter(|_| self.is_busy())
     }
 
     /// The requests that are whole now.
@@ -79,11 +97,15 @@ impl Connection {
     }
 
     pub fn flush(&mut self) {
+        let before = self.sent;
         while self.sent < self.out.len() {
             match send(&self.socket, &self.out[self.sent..], SendFlags::NOSIGNAL) {
                 Ok(bytes) => self.sent += bytes,
                 Err(Errno::INTR) => {}
                 Err(Errno::AGAIN) => {
+                    if self.sent > before || self.stalled_since.is_none() {
+                        self.stalled_since = Some(Instant::now());
+                    }
                     // Of one who never catches up, what is sent would pile up behind what is not.
                     if self.sent > self.out.len() / 2 {
                         self.out.drain(..self.sent);
@@ -99,6 +121,7 @@ impl Connection {
         }
         self.sent = 0;
         self.out = Vec::new();
+        self.stalled_since = None;
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::exit::Stuck;
 use rustix::io::Errno;
-use std::{error::Error, fmt, io};
+use std::{error::Error, fmt, io, time::Duration};
 use wire::{ErrorKind, Failure};
 
 #[derive(Debug)]
@@ -39,6 +39,11 @@ pub enum ShimError {
     Stuck {
         doing: String,
         stuck: Stuck,
+    },
+    /// Who is attached does not read.
+    Stalled {
+        id: String,
+        patience: Duration,
     },
     /// What a start failed of.
     Start {
@@ -82,7 +87,7 @@ impl ShimError {
             Self::Port { .. } => ErrorKind::Unavailable,
             Self::PodInit { .. } => ErrorKind::Internal,
             Self::Runtime { message, .. } => runtime_kind(message),
-            Self::Stuck { .. } => ErrorKind::DeadlineExceeded,
+            Self::Stuck { .. } | Self::Stalled { .. } => ErrorKind::DeadlineExceeded,
             Self::Start { source, .. } => source.kind(),
             Self::Cancelled { .. } => ErrorKind::Cancelled,
             Self::Io { source, .. } => match source.kind() {
@@ -123,6 +128,12 @@ impl fmt::Display for ShimError {
             Self::Runtime { doing, message } => write!(f, "{doing}: {message}"),
             Self::Stuck { doing, stuck } => {
                 write!(f, "{doing}: the OCI runtime did not end within {:?} and was killed", stuck.limit)
+            }
+            Self::Stalled { id, patience } => {
+                write!(
+                    f,
+                    "give output of container {id}: its reader has taken nothing for {patience:?} and is attached no more"
+                )
             }
             Self::Start { id, source } => write!(f, "start container {id}: {source}"),
             Self::Cancelled { doing } => write!(f, "{doing}: it was cancelled"),

@@ -127,6 +127,7 @@ impl Server {
             .chain(cgroups)
             .chain(first_visit)
             .chain(self.accept_after)
+            .chain(self.next_detach())
             .min()
     }
 
@@ -154,6 +155,7 @@ impl Server {
         self.end_stuck_runtimes(now);
         self.keep_exec_time(now);
         self.end_late_forwards(now);
+        self.detach_stalled(now);
         if self.is_forgotten(now) {
             self.ending = true;
         }

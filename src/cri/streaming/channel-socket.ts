@@ -25,7 +25,13 @@ export class ChannelSocket {
 
   /** What is written to it goes out on `channel`; it waits until the connection has taken it. */
   writable(channel: number): Writable {
-    const stream = new Writable({ write: (chunk: Buffer, _encoding, done) => this.send(channel, chunk, done) });
+    const message = new ReusedMessage(channel);
+    const stream = new Writable({
+      write: (chunk: Buffer, _encoding, done) => {
+        if (this.#base64) this.send(channel, chunk, done);
+        else this.#socket.send(message.of(chunk), { binary: true }, done);
+      },
+    });
     // The connection's end is told by itself.
     stream.on("error", () => {});
     return stream;
@@ -51,5 +57,21 @@ export class ChannelSocket {
 
   close(): void {
     this.#socket.close(1000);
+  }
+}
+
+/** One chunk after the other behind the channel's byte, in the same memory: each is sent when the next one comes. */
+class ReusedMessage {
+  #buffer: Buffer;
+
+  constructor(channel: number) {
+    this.#buffer = Buffer.of(channel);
+  }
+
+  of(chunk: Buffer): Buffer {
+    const length = 1 + chunk.length;
+    if (this.#buffer.length < length) this.#buffer = Buffer.concat([this.#buffer.subarray(0, 1)], length);
+    chunk.copy(this.#buffer, 1);
+    return this.#buffer.subarray(0, length);
   }
 }

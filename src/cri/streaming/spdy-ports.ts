@@ -28,15 +28,20 @@ export async function servePortsOverSpdy(transport: Duplex, request: PortForward
     if (pair[type] !== undefined) return void stream.destroy();
     pair[type] = stream;
     pairs.set(key, pair);
+    // A client that resets it before the other has come begins anew.
+    stream.once("close", () => pairs.get(key) === pair && forget(key));
     const { error, data } = pair;
     if (error === undefined || data === undefined) return;
-    clearTimeout(pair.late);
-    pairs.delete(key);
+    forget(key);
     void forward(request, error, data, gone.signal);
   });
+  const forget = (key: string): void => {
+    clearTimeout(pairs.get(key)?.late);
+    pairs.delete(key);
+  };
   const give = (key: string, why: string): void => {
     const pair = pairs.get(key);
-    pairs.delete(key);
+    forget(key);
     if (pair?.error !== undefined) finish(pair.error, why);
     pair?.data?.destroy();
   };

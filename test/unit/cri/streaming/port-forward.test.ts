@@ -50,6 +50,15 @@ test("a port that nobody listens on is told on its error stream, and others go o
   t.is(await one.data.ended, "80:");
 });
 
+test("a client that resets a stream before the other one of its pair may begin anew at once", async (t) => {
+  const client = await overSpdy(t, forward());
+  const given = await client.open({ streamType: "error", port: "80", requestID: "0" });
+  given.reset();
+  const { data } = await pair(client, "80", "0");
+  data.end();
+  t.is(await data.ended, "80:");
+});
+
 test("what is no port is refused", async (t) => {
   const client = await overSpdy(t, forward());
   for (const port of ["0", "65536", "http", "-1"]) {
