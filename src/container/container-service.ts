@@ -22,7 +22,7 @@ import { stopContainer } from "./stop-container.ts";
 import { updateResources } from "./update-resources.ts";
 import { retainImages } from "./volumes.ts";
 
-export type ContainerOptions = Omit<ContainerContext, "records" | "lock" | "exits" | "mountSources">;
+export type ContainerOptions = Omit<ContainerContext, "records" | "bySandbox" | "lock" | "exits" | "mountSources">;
 
 export class ContainerService {
   readonly #context: ContainerContext;
@@ -42,6 +42,7 @@ export class ContainerService {
     this.#context = {
       ...options,
       records,
+      bySandbox: records.indexBy(({ sandboxId }) => sandboxId),
       lock: new KeyedLock(),
       mountSources: new MountSources(options.helper),
       exits: new ExitWaiters(),
@@ -53,9 +54,7 @@ export class ContainerService {
   /** @throws AgentError already-exists when (name, attempt) is taken in the pod; a call in flight is joined instead */
   create(sandboxId: SandboxId, config: ContainerConfig): Promise<ContainerId> {
     return this.#creating.join(JSON.stringify([sandboxId, config.name, config.attempt]), async () => {
-      const other = this.list().find(
-        (each) => each.sandboxId === sandboxId && each.config.name === config.name && each.config.attempt === config.attempt,
-      );
+      const other = this.ofSandbox(sandboxId).find((each) => each.config.name === config.name && each.config.attempt === config.attempt);
       if (other !== undefined) {
         throw new AgentError(
           "already-exists",
@@ -139,7 +138,7 @@ export class ContainerService {
 
   /** Oldest first. */
   ofSandbox(sandboxId: SandboxId): ContainerRecord[] {
-    return this.list().filter((container) => container.sandboxId === sandboxId);
+    return this.#context.bySandbox.get(sandboxId).filter((container) => container.state !== "planned");
   }
 
   /** @throws AgentError not-found */

@@ -9,6 +9,7 @@ import type { Helper } from "../native-client/helper.ts";
 import type { LifecycleEvents } from "../sandbox/events.ts";
 import type { SandboxService } from "../sandbox/sandbox-service.ts";
 import type { Collection } from "../store/collection.ts";
+import type { RecordIndex } from "../store/record-index.ts";
 import type { Store } from "../store/store.ts";
 import type { CdiSpecFiles } from "./cdi/spec-files.ts";
 import type { ExitWaiters } from "./exit-waiters.ts";
@@ -19,6 +20,7 @@ import type { NodeFacts } from "./spec/build-spec.ts";
 export interface ContainerContext {
   readonly store: Store;
   readonly records: Collection<ContainerRecord>;
+  readonly bySandbox: RecordIndex<ContainerRecord>;
   readonly sandboxes: SandboxService;
   readonly images: ImageService;
   readonly helper: Helper;

@@ -80,8 +80,7 @@ export class ContainersOfSandbox implements SandboxContents {
   }
 
   async #each(sandboxId: SandboxId, doing: string, work: (record: ContainerRecord) => Promise<void>): Promise<void> {
-    const all = [...this.#context.records.values()].filter((record) => record.sandboxId === sandboxId);
-    const results = await Promise.allSettled(all.map(work));
+    const results = await Promise.allSettled(this.#context.bySandbox.get(sandboxId).map(work));
     await allSteps(
       `${doing} of pod ${sandboxId}`,
       results.map((result) => () => (result.status === "rejected" ? Promise.reject(result.reason) : Promise.resolve())),

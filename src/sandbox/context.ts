@@ -9,6 +9,7 @@ import type { Log } from "../base/log.ts";
 import type { Helper } from "../native-client/helper.ts";
 import type { NetworkService } from "../network/network-service.ts";
 import type { Collection } from "../store/collection.ts";
+import type { RecordIndex } from "../store/record-index.ts";
 import type { Store } from "../store/store.ts";
 import type { SandboxContents } from "./contents.ts";
 import type { LifecycleEvents } from "./events.ts";
@@ -18,6 +19,7 @@ import type { Shims } from "./shims.ts";
 export interface SandboxContext {
   readonly store: Store;
   readonly records: Collection<SandboxRecord>;
+  readonly byCgroup: RecordIndex<SandboxRecord>;
   readonly helper: Helper;
   readonly network: NetworkService;
   readonly shims: Shims;

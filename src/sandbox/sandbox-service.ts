@@ -9,6 +9,7 @@ import type { ProcessIo } from "../native-client/process-io.ts";
 import type { ShimClient } from "../native-client/shim.ts";
 import { forwardPort } from "../native-client/shim-port.ts";
 import { runSession, type SessionCall } from "../native-client/shim-session.ts";
+import type { RecordIndex } from "../store/record-index.ts";
 import type { SandboxContents } from "./contents.ts";
 import type { SandboxContext } from "./context.ts";
 import { sandboxEventTypes } from "./events.ts";
@@ -20,10 +21,11 @@ import { nextSandboxState } from "./state.ts";
 import { sharingCgroup, teardownSandbox } from "./teardown.ts";
 import { type SandboxResourcesChange, updateSandboxResources } from "./update-sandbox-resources.ts";
 
-export type SandboxOptions = Omit<SandboxContext, "records" | "shims" | "lock" | "contents">;
+export type SandboxOptions = Omit<SandboxContext, "records" | "byCgroup" | "shims" | "lock" | "contents">;
 
 export class SandboxService {
   readonly #context: SandboxContext;
+  readonly #byKey: RecordIndex<SandboxRecord>;
   readonly #running = new CallsInFlight<SandboxId>();
   readonly #stopping = new CallsInFlight<void>();
   #contents: SandboxContents | undefined;
@@ -41,9 +43,11 @@ export class SandboxService {
         options.events.append({ type, id: sandbox.id, sandbox, atNanos: options.clock.nowNanos() });
       }
     });
+    this.#byKey = records.indexBy(({ config }) => sandboxKey(config.metadata));
     this.#context = {
       ...options,
       records,
+      byCgroup: records.indexBy(({ cgroupPath }) => cgroupPath),
       shims,
       lock: new KeyedLock(),
       contents: () => this.#requireContents(),
@@ -59,13 +63,12 @@ export class SandboxService {
   run(config: SandboxConfig): Promise<SandboxId> {
     const key = sandboxKey(config.metadata);
     return this.#running.join(key, async () => {
-      for (const other of this.list()) {
-        if (sandboxKey(other.config.metadata) === key) {
-          throw new AgentError(
-            "already-exists",
-            `run pod sandbox: ${config.metadata.namespace}/${config.metadata.name} attempt ${config.metadata.attempt} is pod ${other.id}`,
-          );
-        }
+      const other = this.#byKey.get(key).find(({ state }) => state !== "planned");
+      if (other !== undefined) {
+        throw new AgentError(
+          "already-exists",
+          `run pod sandbox: ${config.metadata.namespace}/${config.metadata.name} attempt ${config.metadata.attempt} is pod ${other.id}`,
+        );
       }
       return await runSandbox(this.#context, config);
     });

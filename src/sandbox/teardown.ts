@@ -45,7 +45,7 @@ export function ownsCgroup(context: SandboxContext, sandbox: SandboxRecord): boo
 }
 
 export const sharingCgroup = (context: SandboxContext, { id, cgroupPath }: SandboxRecord): SandboxRecord[] =>
-  [...context.records.values()].filter((other) => other.id !== id && other.cgroupPath === cgroupPath);
+  context.byCgroup.get(cgroupPath).filter((other) => other.id !== id);
 
 async function endShim(context: SandboxContext, sandbox: SandboxRecord): Promise<void> {
   const client = context.shims.find(sandbox.id) ?? (await unrecordedShim(context, sandbox));

@@ -2,6 +2,7 @@
 import type { Change } from "./change.ts";
 import { decodeRecord, encodeRecord } from "./codec.ts";
 import type { Row } from "./messages.ts";
+import { RecordIndex } from "./record-index.ts";
 
 /** Told of each change when it is durable. @param before undefined: there was none @param after undefined: it is gone */
 type Observer<T> = (before: T | undefined, after: T | undefined) => void;
@@ -9,6 +10,7 @@ type Observer<T> = (before: T | undefined, after: T | undefined) => void;
 export class Collection<T extends { readonly id: string }> {
   readonly #kind: string;
   readonly #records = new Map<string, T>();
+  readonly #indexes: RecordIndex<T>[] = [];
   #observer: Observer<T> | undefined;
 
   constructor(kind: string, rows: readonly Row[]) {
@@ -28,6 +30,13 @@ export class Collection<T extends { readonly id: string }> {
     return this.#records.size;
   }
 
+  /** Finds records by what `keyOf` says of them, from now on. */
+  indexBy(keyOf: (record: T) => string): RecordIndex<T> {
+    const index = new RecordIndex(keyOf, this.values());
+    this.#indexes.push(index);
+    return index;
+  }
+
   /** One observer, given by the module that owns the collection. */
   watch(observer: Observer<T>): void {
     this.#observer = observer;
@@ -38,9 +47,7 @@ export class Collection<T extends { readonly id: string }> {
     return {
       row: { kind: this.#kind, id: record.id, text: encodeRecord(record) },
       publish: () => {
-        const before = this.#records.get(record.id);
-        this.#records.set(record.id, record);
-        this.#observer?.(before, record);
+        this.#publish(record.id, record);
         published?.(record);
       },
     };
@@ -51,11 +58,18 @@ export class Collection<T extends { readonly id: string }> {
     return {
       row: { kind: this.#kind, id, text: undefined },
       publish: () => {
-        const before = this.#records.get(id);
-        this.#records.delete(id);
-        if (before !== undefined) this.#observer?.(before, undefined);
+        this.#publish(id, undefined);
         published?.();
       },
     };
+  }
+
+  #publish(id: string, after: T | undefined): void {
+    const before = this.#records.get(id);
+    if (after === undefined) this.#records.delete(id);
+    else this.#records.set(id, after);
+    if (before === undefined && after === undefined) return;
+    for (const index of this.#indexes) index.changed(before, after);
+    this.#observer?.(before, after);
   }
 }
