@@ -1,5 +1,5 @@
 // Runtime handlers: those that are installed, those that the settings name, and what Status says of them.
-import { chmod, mkdtemp, rename, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -17,8 +17,9 @@ interface Status {
 
 interface Place {
   readonly node: TestNode;
-  /** crun, with a mark on each of its calls; the default and the handler "marked" */
+  /** crun, the default */
   readonly program: string;
+  /** of crun as the handler "marked": how the mount is shared on which it makes mounts for itself, by a line for each call */
   readonly mark: string;
 }
 
@@ -26,7 +27,7 @@ const place = shared<Place>(test, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "berth-handlers-"));
   t.teardown(() => rm(folder, { recursive: true }));
   const [program, mark] = [join(folder, "marked-crun"), join(folder, "mark")];
-  await writeFile(program, `#!/bin/sh\ntouch ${mark}\nexec crun "$@"\n`);
+  await writeFile(program, `#!/bin/sh\nfindmnt -n -o PROPAGATION --target "\${_LIBCONTAINER_STATEDIR:-/tmp}" >>${mark}\nexec crun "$@"\n`);
   await chmod(program, 0o755);
   const own = join(folder, "default-crun");
   await writeFile(own, '#!/bin/sh\nexec crun "$@"\n');
@@ -46,6 +47,17 @@ test("a handler of the settings runs the containers of pods that name it, and no
   await pod.start("one", ["sleep", "1000"]);
   t.true(existsSync(mark));
   for (const each of [plain, pod]) await each.remove();
+});
+
+test("what crun mounts for itself goes to no other mount namespace, neither the node's nor that of another pod", async (t) => {
+  const { node, mark } = place();
+  await rm(mark, { force: true });
+  const pod = await Pod.run(node, {}, "marked");
+  await pod.start("one", ["sleep", "1000"]);
+  const calls = (await readFile(mark, "utf8")).trimEnd().split("\n");
+  t.true(calls.length >= 2, "create and start");
+  t.deepEqual(new Set(calls), new Set(["private"]));
+  await pod.remove();
 });
 
 test("a handler that nobody has named is refused before anything is made", async (t) => {

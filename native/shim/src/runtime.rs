@@ -26,6 +26,8 @@ pub struct Runtime {
     pub program: PathBuf,
     /// where it keeps its own state
     pub root: PathBuf,
+    /// where it may mount what nobody else is to see
+    pub private: PathBuf,
     /// how long a call of it may take
     pub limit: Duration,
 }
@@ -116,6 +118,9 @@ impl Runtime {
         };
         let mut command = Command::new(&self.program);
         command.env_clear().env("PATH", PATH).current_dir("/").stdin(null()?).stdout(null()?).stderr(null()?);
+        // crun mounts its own program there for a moment, at each call. In /tmp, its default, the kernel would mount it in the
+        // namespaces of the node and of all other pods too.
+        command.env("_LIBCONTAINER_STATEDIR", &self.private);
         command.arg("--root").arg(&self.root).arg("--log").arg(log).arg("--log-format").arg("json");
         Ok(command)
     }

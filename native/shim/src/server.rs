@@ -259,7 +259,8 @@ impl Server {
             });
         }
         let limit = Some(Duration::from_millis(timeout_millis.into())).filter(|limit| !limit.is_zero());
-        Ok(Runtime { program, root: self.state_dir().join("runtime"), limit: limit.unwrap_or(RUNTIME_LIMIT) })
+        let (root, private) = (self.state_dir().join("runtime"), self.state_dir().to_owned());
+        Ok(Runtime { program, root, private, limit: limit.unwrap_or(RUNTIME_LIMIT) })
     }
 
     pub fn answer(&mut self, reply: Reply, result: CallResult) {
