@@ -1,6 +1,6 @@
 // HTTP as registries need it: certificates of the host, redirects followed by hand, bounded time and answers.
 import { createSecureContext, getCACertificates, type SecureContext } from "node:tls";
-import { Agent, type Dispatcher, request } from "undici";
+import type { Agent, Dispatcher } from "undici";
 import { AgentError } from "../../base/errors.ts";
 import { transportError } from "./failures.ts";
 import type { RegistryHost } from "./hosts.ts";
@@ -28,6 +28,10 @@ const TIMEOUTS: Timeouts = { connectMs: 10_000, silenceMs: 30_000 };
 const MAX_REDIRECTS = 5;
 const REDIRECTS = [301, 302, 303, 307, 308];
 
+// A megabyte of code that only a pull needs. Bundled, a CommonJS module has its default export alone.
+const loadUndici = async () => (await import("undici")).default;
+type Undici = Awaited<ReturnType<typeof loadUndici>>;
+
 let systemCa: readonly string[] | undefined;
 const caOfSystem = (): readonly string[] => {
   // Reading them takes tens of milliseconds, so once; where the system has none, Node's own stand in.
@@ -51,9 +55,10 @@ export class HttpClient {
   async send(url: URL, { method, headers, body }: Send, doing: string, signal: AbortSignal): Promise<Answer> {
     const isOwn = url.origin === this.#host.base.origin;
     try {
-      const response = await request(url, {
+      const undici = await loadUndici();
+      const response = await undici.request(url, {
         method,
-        dispatcher: isOwn ? this.#ownAgent() : this.#strangeAgent(),
+        dispatcher: isOwn ? this.#ownAgent(undici) : this.#strangeAgent(undici),
         headers: { "user-agent": "berth", ...(isOwn ? this.#host.headers : {}), ...headers },
         ...(body === undefined ? {} : { body }),
         signal,
@@ -100,7 +105,7 @@ export class HttpClient {
     await Promise.all([this.#own?.destroy(), this.#strange?.destroy()]);
   }
 
-  #ownAgent(): Agent {
+  #ownAgent(undici: Undici): Agent {
     const { base, ca, clientCertificates, skipVerify } = this.#host;
     const tls = (): SecureContext =>
       createSecureContext({
@@ -108,16 +113,16 @@ export class HttpClient {
         cert: clientCertificates.map(({ cert }) => cert),
         key: clientCertificates.map(({ key }) => key),
       });
-    this.#own ??= this.#agent(base.protocol === "https:" ? { secureContext: tls(), rejectUnauthorized: !skipVerify } : {});
+    this.#own ??= this.#agent(undici, base.protocol === "https:" ? { secureContext: tls(), rejectUnauthorized: !skipVerify } : {});
     return this.#own;
   }
 
-  #strangeAgent(): Agent {
-    this.#strange ??= this.#agent({ secureContext: createSecureContext({ ca: [...caOfSystem()] }) });
+  #strangeAgent(undici: Undici): Agent {
+    this.#strange ??= this.#agent(undici, { secureContext: createSecureContext({ ca: [...caOfSystem()] }) });
     return this.#strange;
   }
 
-  #agent(tls: { secureContext?: SecureContext; rejectUnauthorized?: boolean }): Agent {
+  #agent({ Agent }: Undici, tls: { secureContext?: SecureContext; rejectUnauthorized?: boolean }): Agent {
     const { connectMs, silenceMs } = this.#timeouts;
     return new Agent({ headersTimeout: silenceMs, bodyTimeout: silenceMs, connections: 8, connect: { timeout: connectMs, ...tls } });
   }
