@@ -97,7 +97,7 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
     ...shared,
     sandboxes,
     images,
-    node: readNodeFacts(hello, config.containerPidsLimit),
+    node: readNodeFacts(hello, config),
     cdiSpecs,
     strict: config.strict,
     root: config.root,

@@ -133,6 +133,7 @@ function toConfig(texts: Texts, program: Program, taken: Map<string, TakenSettin
     cgroupParent: read(SETTINGS.cgroupParent),
     containerPidsLimit: read(SETTINGS.containerPidsLimit),
     strict: read(SETTINGS.strict),
+    selinux: read(SETTINGS.selinux),
     runtimeTimeoutSeconds: read(SETTINGS.runtimeTimeoutSeconds),
     imageGcHighPercent,
     imageGcLowPercent,

@@ -23,6 +23,7 @@ export interface Config {
   readonly cgroupParent: string;
   readonly containerPidsLimit: number;
   readonly strict: boolean;
+  readonly selinux: boolean;
   readonly runtimeTimeoutSeconds: number;
   readonly imageGcHighPercent: number;
   readonly imageGcLowPercent: number;
@@ -204,6 +205,13 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     default: "false",
     unit: "true, false",
     doc: "Refuse a pod or container of which something can't be applied here. False: its status has a warning.",
+    read: flag,
+  },
+  selinux: {
+    name: "selinux",
+    default: "false",
+    unit: "true, false",
+    doc: "Give containers that ask for one an SELinux label, where the kernel has SELinux. False: their status has a warning.",
     read: flag,
   },
   runtimeTimeoutSeconds: {

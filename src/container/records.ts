@@ -43,6 +43,14 @@ export type SeccompChoice =
   | { readonly kind: "runtime-default" }
   | { readonly kind: "localhost"; readonly path: string };
 
+/** Parts of an SELinux label; "" leaves one to the policy. */
+export interface SelinuxOptions {
+  readonly user: string;
+  readonly role: string;
+  readonly type: string;
+  readonly level: string;
+}
+
 /** target: that of another container of the pod. */
 export type ContainerPidMode = PidMode | "target";
 
@@ -68,6 +76,8 @@ export interface ContainerSecurity {
   readonly readonlyPaths: readonly string[];
   /** undefined in records of before there were filters: unconfined */
   readonly seccomp?: SeccompChoice;
+  /** undefined asks for no label */
+  readonly selinux?: SelinuxOptions | undefined;
 }
 
 export interface ContainerConfig {

@@ -296,6 +296,9 @@ export const REFUSALS: readonly Refusal[] = [
     log_path: "../x.log",
   }),
   container("a stop signal that is not known", INVALID, re(READ_CONTAINER, "stop_signal 999 is not known"), { stop_signal: 999 }),
+  container("an SELinux label in parts that are none", INVALID, re(READ_CONTAINER, 'selinux_options: type "a:b" is no part of a label'), {
+    linux: { security_context: { selinux_options: { type: "a:b" } } },
+  }),
   container(
     "a device of CDI that no file has",
     "FAILED_PRECONDITION",

@@ -11,10 +11,13 @@ import type { OciLinux, OciProcess, OciSpec } from "./oci.ts";
 import { processArgs, processEnv, workingDirectory } from "./process.ts";
 import { type NodeLimits, ociResources, oomScoreAdj } from "./resources.ts";
 import { containerSeccomp } from "./seccomp.ts";
+import { type SelinuxPolicy, selinuxLabels } from "./selinux.ts";
 
 export interface NodeFacts extends NodeLimits {
   readonly hostname: string;
   readonly capabilities: ReadonlySet<string>;
+  /** undefined: containers get no SELinux labels here */
+  readonly selinux?: SelinuxPolicy | undefined;
 }
 
 /** A container's own, the node's, or that of a process, by its number on the node. */
@@ -63,6 +66,9 @@ export function buildSpec(
   }
   const seccomp = containerSeccomp(config.security, container.seccompFilter, spec.process.capabilities.bounding);
   if (seccomp !== undefined) spec.linux.seccomp = seccomp;
+  const labels = labelsOf(container, node);
+  if (labels !== undefined) spec.linux.mountLabel = labels.mount;
+  else if (config.security.selinux !== undefined) warnings.push("selinux_options: no label is set");
   if (container.cdi !== undefined) addCdi(spec, container.cdi, container);
   return { spec, warnings: [...(config.notApplied ?? []), ...warnings] };
 }
@@ -94,7 +100,14 @@ function ociProcess(container: ContainerRecord, sandbox: SandboxRecord, image: I
     capabilities: processCapabilities(config.security, node.capabilities),
     noNewPrivileges: config.security.noNewPrivileges,
   };
+  const label = labelsOf(container, node)?.process ?? "";
+  if (label !== "") process.selinuxLabel = label;
   return cdi === undefined ? process : withCdiProcess(process, cdi);
+}
+
+function labelsOf({ config: { security } }: ContainerRecord, { selinux }: NodeFacts) {
+  if (security.selinux === undefined || selinux === undefined) return undefined;
+  return selinuxLabels(security.selinux, security.privileged, selinux);
 }
 
 /** In the shim's mount namespace. */

@@ -30,6 +30,7 @@ export interface OciProcess {
   capabilities: Record<"bounding" | "effective" | "inheritable" | "permitted" | "ambient", string[]>;
   noNewPrivileges: boolean;
   oomScoreAdj?: number;
+  selinuxLabel?: string;
 }
 
 export interface OciMount {
@@ -43,6 +44,7 @@ export interface OciLinux {
   namespaces: { type: string; path?: string }[];
   uidMappings?: OciIdMapping[];
   gidMappings?: OciIdMapping[];
+  mountLabel?: string;
   cgroupsPath: string;
   resources: OciResources;
   maskedPaths: string[];

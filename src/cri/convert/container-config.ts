@@ -1,13 +1,14 @@
 // ContainerConfig → domain, checked: what is refused is refused here, before anything is made.
 import { AgentError } from "../../base/errors.ts";
 import { askedDevices } from "../../container/cdi/device-name.ts";
-import type { ContainerConfig, ContainerPidMode, ContainerSecurity, SeccompChoice } from "../../container/records.ts";
+import type { ContainerConfig, ContainerPidMode, ContainerSecurity, SeccompChoice, SelinuxOptions } from "../../container/records.ts";
 import {
   type ContainerConfig as ContainerConfigProto,
   type LinuxContainerSecurityContext,
   NamespaceMode,
   type NamespaceOption,
   type SecurityProfile,
+  type SELinuxOption,
   SecurityProfile_ProfileType,
   SupplementalGroupsPolicy,
 } from "../../generated/cri/runtime/v1/api.ts";
@@ -70,8 +71,20 @@ function toSecurity(proto: LinuxContainerSecurityContext | undefined): Container
     noNewPrivileges: proto?.noNewPrivs ?? false,
     maskedPaths: proto?.maskedPaths ?? [],
     readonlyPaths: proto?.readonlyPaths ?? [],
+    selinux: toSelinux(proto?.selinuxOptions),
     seccomp: toSeccomp(proto?.seccomp, proto?.seccompProfilePath ?? ""),
   };
+}
+
+/** A part becomes one of a label, and nothing beside it. Options that say nothing ask for nothing. */
+function toSelinux(options: SELinuxOption | undefined): SelinuxOptions | undefined {
+  const { user = "", role = "", type = "", level = "" } = options ?? {};
+  for (const [part, value] of Object.entries({ user, role, type })) {
+    if (!/^[A-Za-z0-9_.-]{0,255}$/.test(value))
+      throw invalid(`selinux_options: ${part} ${JSON.stringify(value.slice(0, 300))} is no part of a label`);
+  }
+  if (!/^[A-Za-z0-9_.:,-]{0,1024}$/.test(level)) throw invalid(`selinux_options: level ${JSON.stringify(level.slice(0, 300))} is no level`);
+  return user + role + type + level === "" ? undefined : { user, role, type, level };
 }
 
 const SECCOMP: ReadonlyMap<number, (path: string) => SeccompChoice> = new Map([

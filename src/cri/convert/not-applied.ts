@@ -20,14 +20,11 @@ export function notAppliedToSandbox({ linux, windows }: PodSandboxConfig): strin
 export function notAppliedToContainer({ linux, mounts, windows }: ContainerConfig): string[] {
   const security = linux?.securityContext;
   return [
-    ...(security === undefined ? [] : [...appArmor(security), ...selinux(security)]),
+    ...(security === undefined ? [] : appArmor(security)),
     ...mounts.filter(({ selinuxRelabel }) => selinuxRelabel).map(({ containerPath }) => `mount ${containerPath}: no SELinux label is set`),
     ...(windows === undefined ? [] : ["windows: this is Linux"]),
   ];
 }
-
-const selinux = ({ selinuxOptions }: LinuxContainerSecurityContext): string[] =>
-  selinuxOptions === undefined ? [] : ["selinux_options: no label is set"];
 
 /** No profile is ever set, so one that somebody wrote is refused; the default one is a wish that a host without AppArmor can't meet. */
 function appArmor({ apparmor, apparmorProfile }: LinuxContainerSecurityContext): string[] {
