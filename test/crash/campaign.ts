@@ -1,6 +1,11 @@
-// Long runs by hand: SEED=1 SEEDS=3 CALLS=2000 KILLS=200 make campaign
+// Long runs by hand: CAMPAIGN=lifecycles SEED=1 SEEDS=3 CALLS=2000 KILLS=200 make campaign
 import { TestNode } from "../lib/node.ts";
+import { SmallDisk } from "../lib/small-disk.ts";
+import type { Teardown } from "../lib/teardown.ts";
 import { runCrashes } from "./run-crashes.ts";
+import { runLogLines } from "./run-log-lines.ts";
+import { runStuck } from "./run-stuck.ts";
+import { runShimLosses } from "./run-shim-losses.ts";
 
 const number = (name: string, otherwise: number): number => {
   const value = Number(process.env[name] ?? otherwise);
@@ -8,23 +13,40 @@ const number = (name: string, otherwise: number): number => {
   return value;
 };
 
+const patience = number("PATIENCE", 3);
+const linesPerSecond = number("LINES", 1000);
+const LOG_DISK_MEBIBYTES = 1024;
+
+const lines = (t: Teardown, node: TestNode, seed: number, disk?: SmallDisk): Promise<string> => {
+  const kills = { berthd: number("KILLS", 50), helper: number("HELPER_KILLS", 20) };
+  return runLogLines(t, node, { seed, pods: number("PODS", 20), linesPerSecond, padding: 0, kills, patience, ...(disk && { disk }) });
+};
+
+const CAMPAIGNS: Readonly<Record<string, (t: Teardown, node: TestNode, seed: number) => Promise<string>>> = {
+  lifecycles: (_, node, seed) =>
+    runCrashes(node, { seed, calls: number("CALLS", 2000), kills: number("KILLS", 200), pods: number("PODS", 8), patience }),
+  "log-lines": (t, node, seed) => lines(t, node, seed),
+  "full-disk": (t, node, seed) => lines(t, node, seed, SmallDisk.ext4(t, number("DISK", LOG_DISK_MEBIBYTES))),
+  shims: (t, node, seed) =>
+    runShimLosses(t, node, { seed, pods: number("PODS", 10), rounds: number("KILLS", 50), linesPerSecond, padding: 0, patience }),
+  stuck: (_, node) => runStuck(node, { rounds: number("ROUNDS", 16), startsPerRound: number("STARTS", 20) }),
+};
+
+const name = process.env["CAMPAIGN"] ?? "lifecycles";
+const campaign = CAMPAIGNS[name];
+if (campaign === undefined) throw new Error(`CAMPAIGN=${name}: there are ${Object.keys(CAMPAIGNS).join(", ")}`);
 const [first, seeds] = [number("SEED", 1), number("SEEDS", 1)];
 for (let seed = first; seed < first + seeds; seed++) {
   const steps: (() => Promise<void> | void)[] = [];
+  const t: Teardown = { teardown: (step) => steps.unshift(step) };
   try {
-    const node = await TestNode.start({ teardown: (step) => steps.unshift(step) });
+    const node = await TestNode.start(t);
     const startedAtMs = performance.now();
-    const run = {
-      seed,
-      calls: number("CALLS", 2000),
-      kills: number("KILLS", 200),
-      pods: number("PODS", 8),
-      patience: number("PATIENCE", 3),
-    };
-    console.log(await runCrashes(node, run));
-    console.log(`  ✔ ${Math.round((performance.now() - startedAtMs) / 1000)} s`);
+    console.log(await campaign(t, node, seed));
+    console.log(`  ✔ ${name}: it held, ${Math.round((performance.now() - startedAtMs) / 1000)} s`);
   } catch (failure) {
     console.log(failure instanceof Error ? failure.message : failure);
+    console.log(`  ✘ ${name}: it did not hold`);
     process.exitCode = 1;
   }
   for (const step of steps) await step();

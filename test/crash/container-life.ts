@@ -1,5 +1,5 @@
 // Steps in the life of a container, each followed by a look at what it has done.
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
@@ -7,7 +7,7 @@ import { cgroupFile } from "../lib/kernel.ts";
 import type { ContainerStatus, ExecAnswer } from "../lib/pods.ts";
 import { Violation } from "./journal.ts";
 import { logFault, rotated } from "./log-lines.ts";
-import { allowedStates, type ContainerModel } from "./model.ts";
+import { allowedStates, type ContainerModel, type Program } from "./model.ts";
 import type { PodLife } from "./pod-life.ts";
 import { randomProgram } from "./programs.ts";
 import type { Failure } from "./world.ts";
@@ -15,18 +15,25 @@ import type { Failure } from "./world.ts";
 const MIB = 1024 * 1024;
 const STOP_TIMEOUT_SECONDS = 10;
 
-const logPath = ({ world }: PodLife, { name, pod }: ContainerModel): string => join(world.node.logs, pod.name, `${name}.log`);
+const logPath = ({ config }: PodLife, { name }: ContainerModel): string => join(String(config["log_directory"]), `${name}.log`);
 
 export async function createContainer(life: PodLife): Promise<void> {
+  const container = await create(life, randomProgram(life.random));
+  if (life.random.chance(85)) await start(life, container);
+}
+
+export const nameOfNext = ({ pod, containers }: PodLife): string => `${pod.name}-${containers.length}`;
+
+export async function create(life: PodLife, program: Program): Promise<ContainerModel> {
   const { world, random, pod, config, containers } = life;
-  const name = `${pod.name}-${containers.length}`;
-  const program = randomProgram(random);
+  const name = nameOfNext(life);
   const request = {
     pod_sandbox_id: pod.id,
     config: {
       metadata: { name, attempt: 0 },
       image: { image: world.node.image },
       command: program.command,
+      mounts: program.writer?.mounts ?? [],
       log_path: `${name}.log`,
       linux: config["linux"],
     },
@@ -50,6 +57,7 @@ export async function createContainer(life: PodLife): Promise<void> {
     program,
     started: "no",
     stopped: "no",
+    stopTimeouts: [],
     removed: "no",
     memoryLimits: [],
     rotations: 0,
@@ -58,7 +66,7 @@ export async function createContainer(life: PodLife): Promise<void> {
   };
   containers.push(container);
   await looksRight(life, container);
-  if (random.chance(85)) await start(life, container);
+  return container;
 }
 
 export async function takeStep(life: PodLife, container: ContainerModel): Promise<void> {
@@ -81,7 +89,7 @@ export async function takeStep(life: PodLife, container: ContainerModel): Promis
   }
 }
 
-async function start(life: PodLife, container: ContainerModel): Promise<void> {
+export async function start(life: PodLife, container: ContainerModel): Promise<void> {
   const { world, random, pod } = life;
   container.started = "asked";
   await world.call<object>(
@@ -115,7 +123,9 @@ export async function looksRight(life: PodLife, container: ContainerModel): Prom
     container.exit = state;
     world.journal.step(name, `is ${state}`);
     const fault = logFault(container, logPath(life, container));
-    if (fault !== undefined) throw new Violation(`${name}: ${fault}`);
+    if (fault !== undefined && life.isLogLate?.() !== true) throw new Violation(`${name}: ${fault}`);
+    // Both are looked at again.
+    if (fault !== undefined) container.exit = undefined;
   }
   if (state === "RUNNING") sameProcess(container, Number(JSON.parse(info["info"] ?? "{}").pid));
   return state;
@@ -164,19 +174,32 @@ async function update(life: PodLife, container: ContainerModel): Promise<void> {
     throw new Violation(`${container.name}: its memory limit was set to ${limit}, and is ${found}`);
 }
 
-async function rotate(life: PodLife, container: ContainerModel): Promise<void> {
+/** As a kubelet does it. */
+export async function rotate(life: PodLife, container: ContainerModel): Promise<void> {
   const { world, random, pod } = life;
   if (!runsOn(container)) return void (await looksRight(life, container));
   const path = logPath(life, container);
   container.rotations += 1;
   await rename(path, rotated(path, container.rotations));
-  await world.call(container.name, "ReopenContainerLog", { container_id: container.id }, { random, pod });
+  const { isRefused } = await world.call<{ isRefused?: boolean }>(
+    container.name,
+    "ReopenContainerLog",
+    { container_id: container.id },
+    // On a full disk the file may end in the middle of a line.
+    { random, pod, settled: async ({ code }) => (code === status.RESOURCE_EXHAUSTED ? { isRefused: true } : undefined) },
+  );
+  // One that has something in it is in use: an earlier try was heard, and not answered.
+  if (isRefused === true && !(existsSync(path) && statSync(path).size > 0)) {
+    await rename(rotated(path, container.rotations), path);
+    container.rotations -= 1;
+  }
   if (!existsSync(path)) throw new Violation(`${container.name}: its log was reopened, and ${path} is not there`);
 }
 
 export async function stopContainer(life: PodLife, container: ContainerModel): Promise<void> {
   const { world, random } = life;
   const timeout = random.chance(50) ? 0 : STOP_TIMEOUT_SECONDS;
+  container.stopTimeouts.push(timeout);
   container.stopped = "asked";
   await world.call(container.name, "StopContainer", { container_id: container.id, timeout }, { random, pod: container.pod });
   // One that was never started is not ended by a stop.

@@ -14,7 +14,7 @@ export const rotated = (path: string, rotation: number): string => `${path}.${ro
  *
  * @returns what is wrong
  */
-export function logFault({ rotations, program, pod, stopped, started }: ContainerModel, path: string): string | undefined {
+export function logFault({ rotations, program, pod, stopped, started, exit }: ContainerModel, path: string): string | undefined {
   const text = filesOf(path, rotations)
     .map((file) => readFileSync(file, "utf8"))
     .join("");
@@ -23,9 +23,23 @@ export function logFault({ rotations, program, pod, stopped, started }: Containe
   const isLost = pod.shimKilledAtMs !== undefined;
   if (rest !== "" && !isLost) return `its log ends in the middle of a line: ${JSON.stringify(rest)}`;
   for (const [index, line] of lines.entries()) {
-    if (!line.endsWith(` stdout F line ${index + 1}`)) return `line ${index + 1} of its log is ${JSON.stringify(line)}`;
+    if (/ stdout F line (\d+)(?: x+)?$/.exec(line)?.[1] !== String(index + 1))
+      return `line ${index + 1} of its log is ${JSON.stringify(line)}`;
   }
+  if (program.writer !== undefined && !isLost) return countFault(lines.length, linesWritten(program.writer.countFile), exit);
   const isCut = isLost || stopped !== "no" || pod.stopped !== "no" || started !== "done";
   if (program.lines === undefined || lines.length === program.lines || (isCut && lines.length < program.lines)) return undefined;
   return `its log has ${lines.length} lines of ${program.lines}`;
+}
+
+/** What the program itself has counted. */
+export function linesWritten(countFile: string): number {
+  const count = existsSync(countFile) ? readFileSync(countFile) : Buffer.alloc(0);
+  return count.length === 0 ? 0 : Number(count.readBigUInt64LE());
+}
+
+function countFault(lines: number, written: number, exit: string | undefined): string | undefined {
+  // SIGKILL may have come between a line and its count.
+  const isCounted = lines === written || (lines === written + 1 && exit?.startsWith("EXITED 137 ") === true);
+  return isCounted ? undefined : `its log has ${lines} lines, and ${written} were written`;
 }

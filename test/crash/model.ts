@@ -1,4 +1,5 @@
 // What must hold of a pod and its containers, from what was asked of them and what was killed. Pure.
+import type { Message } from "../lib/cri.ts";
 
 /** "asked": a call for it was made, and none has answered OK yet. */
 type Progress = "no" | "asked" | "done";
@@ -9,6 +10,14 @@ export interface Program {
   readonly exitCode: number | undefined;
   /** lines that it prints before it ends of its own accord */
   readonly lines: number | undefined;
+  /** of one that counts its lines and ends at SIGTERM, always */
+  readonly writer?: Writer;
+}
+
+interface Writer {
+  readonly countFile: string;
+  readonly exitCodeAtTerm: number;
+  readonly mounts: readonly Message[];
 }
 
 export interface PodModel {
@@ -29,6 +38,8 @@ export interface ContainerModel {
   readonly program: Program;
   started: Progress;
   stopped: Progress;
+  /** between SIGTERM and SIGKILL, of each stop that was asked for */
+  readonly stopTimeouts: number[];
   removed: Progress;
   /** what its limits may be: the last that was set, and those that were asked for since */
   memoryLimits: readonly number[];
@@ -82,15 +93,23 @@ function neverStarted(pod: PodModel): string[] {
   ];
 }
 
-function onceStarted({ program, stopped, pod }: ContainerModel): string[] {
+function onceStarted(container: ContainerModel): string[] {
+  const { program, stopped, pod } = container;
   const isOver = stopped === "done" || pod.stopped === "done";
   const { exitCode } = program;
   return [
     ...(isOver ? [] : ["RUNNING"]),
     ...(exitCode === undefined ? [] : [exited(exitCode, exitCode === 0 ? "Completed" : "Error")]),
-    ...(isAsked(stopped) || isAsked(pod.stopped) ? STOPPED : []),
+    ...(isAsked(stopped) || isAsked(pod.stopped) ? onceStopped(container) : []),
     ...(pod.shimKilledAtMs === undefined ? [] : [LOST]),
   ];
+}
+
+function onceStopped({ program, stopTimeouts, pod }: ContainerModel): string[] {
+  if (program.writer === undefined) return STOPPED;
+  const isKilled = isAsked(pod.stopped) || stopTimeouts.includes(0);
+  const isTold = stopTimeouts.some((seconds) => seconds > 0);
+  return [...(isKilled ? [exited(137, "Error")] : []), ...(isTold ? [exited(program.writer.exitCodeAtTerm, "Error")] : [])];
 }
 
 /** What PodSandboxStatus may say now. */

@@ -19,6 +19,8 @@ export interface PodLife {
   readonly pod: PodModel;
   readonly config: Message;
   readonly containers: ContainerModel[];
+  /** whether what a container has written may not be in its log yet when it has exited */
+  readonly isLogLate?: () => boolean;
 }
 
 /** @param hostPort one that no other pod has at the same time */
@@ -28,7 +30,7 @@ export async function livePod(world: World, random: Random, name: string, hostPo
   const life: PodLife = { world, random, pod, config, containers: [] };
   world.pods.add(pod);
   try {
-    await run(life);
+    await runPod(life);
     for (let left = random.between(3, MOST_STEPS); left > 0 && !world.aborted; left--) {
       await (life.containers.length === 0 || random.chance(15) ? createContainer(life) : takeStep(life, random.pick(life.containers)));
       if (random.chance(30)) await looksRightAll(life);
@@ -37,7 +39,7 @@ export async function livePod(world: World, random: Random, name: string, hostPo
     if (!(failure instanceof PodLost)) throw failure;
     await settled(life);
   }
-  await windDown(life);
+  await removePod(life);
   world.pods.delete(pod);
 }
 
@@ -56,7 +58,7 @@ async function randomConfig(world: World, random: Random, name: string, hostPort
   };
 }
 
-async function run({ world, random, pod, config }: PodLife): Promise<void> {
+export async function runPod({ world, random, pod, config }: PodLife): Promise<void> {
   const { pod_sandbox_id } = await world.call<{ pod_sandbox_id: string }>(
     pod.name,
     "RunPodSandbox",
@@ -111,7 +113,7 @@ async function settled(life: PodLife): Promise<void> {
   }
 }
 
-async function windDown(life: PodLife): Promise<void> {
+export async function removePod(life: PodLife): Promise<void> {
   const { world, random, pod, containers } = life;
   if (pod.shimKilledAtMs !== undefined) await settled(life);
   for (const container of containers) {

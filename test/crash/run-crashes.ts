@@ -8,7 +8,8 @@ import { Killer } from "./killer.ts";
 import { livePod } from "./pod-life.ts";
 import { Random } from "./random.ts";
 import { difference, remains } from "./remains.ts";
-import { Aborted, pause, World } from "./world.ts";
+import { together, verdict } from "./together.ts";
+import { pause, World } from "./world.ts";
 
 const FIRST_HOST_PORT = 21_000;
 const CLEAN_WITHIN_MS = 3000;
@@ -37,29 +38,15 @@ export async function runCrashes(node: TestNode, run: CrashRun): Promise<string>
   const live = async (life: (own: Random, round: number) => Promise<void>, own: Random): Promise<void> => {
     for (let round = 0; world.calls < calls && !world.aborted; round++) await life(own, round);
   };
-  const guarded = async (work: Promise<void>): Promise<void> => {
-    await work.catch((failure: unknown) => {
-      if (!(failure instanceof Aborted)) world.failure ??= failure;
-    });
-  };
-  await Promise.all([
+  await together(world, [
     ...Array.from({ length: pods }, (_, at) =>
-      guarded(live((own, round) => livePod(world, own, `p${at}r${round}`, FIRST_HOST_PORT + at), random.fork())),
+      live((own, round) => livePod(world, own, `p${at}r${round}`, FIRST_HOST_PORT + at), random.fork()),
     ),
-    ...images.map((image) => guarded(live((own) => liveImage(world, own, image), random.fork()))),
+    ...images.map((image) => live((own) => liveImage(world, own, image), random.fork())),
   ]);
-  await guarded(killer.idle());
-  if (!world.aborted) await guarded(nothingIsLeft(node, before, patience));
-  journal.keep(node.log);
-  const told = `seed ${seed}, ${world.calls} calls, ${kills} kills, ${pods} pods at a time`;
-  if (!world.aborted) return `${told}: ${journal.summary()}${journal.mended.map((line) => `\n  ${line}`).join("")}`;
-  const why =
-    world.failure instanceof Error
-      ? world.failure instanceof Violation
-        ? world.failure.message
-        : world.failure.stack
-      : String(world.failure);
-  throw new Error(journal.report(`${told}: ${why}`, /^(p\d+r\d+)/.exec(why ?? "")?.[1] ?? ""));
+  await together(world, [killer.idle()]);
+  if (!world.aborted) await together(world, [nothingIsLeft(node, before, patience)]);
+  return verdict(world, `seed ${seed}, ${world.calls} calls, ${kills} kills, ${pods} pods at a time`);
 }
 
 /** Some folders of a node are made with the first container, and stay. */
