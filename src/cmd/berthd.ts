@@ -23,6 +23,7 @@ import { StreamingServer } from "../cri/streaming/streaming-server.ts";
 import { ImageService } from "../image/image-service.ts";
 import { HelperClient } from "../native-client/helper.ts";
 import { HelperProcess } from "../native-client/helper-process.ts";
+import { requireProtocol } from "../native-client/protocol.ts";
 import { NetworkService } from "../network/network-service.ts";
 import type { LifecycleEvents } from "../sandbox/events.ts";
 import { SandboxService } from "../sandbox/sandbox-service.ts";
@@ -64,12 +65,15 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
   await using started = new AsyncDisposableStack();
   const store = await Store.open(config.root, threadUrl("./store-worker.mjs", "../store/worker.ts"));
   started.defer(() => store.close());
+  // Uploads that a crash cut off; before the records are ours they may be another berthd's.
+  await rm(uploadDir(config), { recursive: true, force: true });
   const instanceId = await instanceIdOf(store);
   const helperProcess = config.manageHelper ? new HelperProcess(helperOptions(config, log)) : undefined;
   const client = helperProcess?.client ?? new HelperClient(config.helperSocket);
   started.defer(() => client.close());
   started.defer(() => helperProcess?.stop());
   const hello = helperProcess === undefined ? await client.hello() : await helperProcess.ensure();
+  requireProtocol("helper", hello.protocolVersion, "install the helper of this build, and start it");
   const clock = systemClock();
   const events: LifecycleEvents = new EventRing(KEPT_EVENTS);
   const [inHand, activities] = [new InHand(), new Activities(clock)];
@@ -89,6 +93,7 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
     state: config.state,
     cgroupParent,
     ownCgroup,
+    shimProgram: findProgram(config.shimPath),
     handlers: new Set(runtimes.keys()),
   });
   started.defer(() => sandboxes.close());
@@ -211,8 +216,6 @@ async function main(): Promise<void> {
   // Layers have set-user-ID programs, and records the variables of containers: nobody but root has business there.
   await mkdir(config.root, { recursive: true, mode: 0o700 });
   await chmod(config.root, 0o700);
-  // Uploads that a crash cut off.
-  await rm(uploadDir(config), { recursive: true, force: true });
   await mkdir(join(config.state, "s"), { recursive: true, mode: 0o711 });
   if (loaded.reset !== undefined) {
     const node = await startNode(loaded, log);

@@ -1,7 +1,9 @@
 // The helper as a process of ours: started when no service manager did, and again when it ends.
 import { type ChildProcess, spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { AgentError, kindOf, messageOf } from "../base/errors.ts";
 import type { Log } from "../base/log.ts";
+import { runsProgram } from "../base/runs-program.ts";
 import type { HelperHelloResult } from "../generated/berth/native/helper.ts";
 import { HelperClient } from "./helper.ts";
 
@@ -17,12 +19,14 @@ export interface HelperProcessOptions {
 const START_TIMEOUT_MS = 10_000;
 const RETRY_MS = 20;
 const RESTART_MS = 100;
+const END_TIMEOUT_MS = 10_000;
 
-/** A helper that an earlier berthd left is used as it is: it may have work in hand. */
+/** A helper that an earlier berthd left is used as it is, unless it is another than we would start. */
 export class HelperProcess {
   readonly #options: HelperProcessOptions;
   readonly client: HelperClient;
   #child: ChildProcess | undefined;
+  #replacing = false;
   #stopping = false;
 
   constructor(options: HelperProcessOptions) {
@@ -32,7 +36,10 @@ export class HelperProcess {
 
   async ensure(): Promise<HelperHelloResult> {
     const present = await this.client.hello().catch(() => undefined);
-    if (present !== undefined) return present;
+    if (present !== undefined) {
+      if (await this.#isAsWeStartIt(present.pid)) return present;
+      await this.#end(present);
+    }
     this.#start();
     const deadline = performance.now() + START_TIMEOUT_MS;
     for (;;) {
@@ -42,7 +49,7 @@ export class HelperProcess {
         if (kindOf(failure) !== "unavailable" || performance.now() > deadline) {
           throw new AgentError("unavailable", `start helper ${this.#options.program}: ${messageOf(failure)}`, { cause: failure });
         }
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+        await pause(RETRY_MS);
       }
     }
   }
@@ -59,9 +66,30 @@ export class HelperProcess {
     await gone;
   }
 
+  /** One of an earlier build would serve until the next boot, and start shims of its own build. */
+  async #isAsWeStartIt(pid: number): Promise<boolean> {
+    if (!(await runsProgram(pid, this.#options.program))) return false;
+    const [, ...args] = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0").slice(0, -1);
+    return args.join("\0") === this.#args().join("\0");
+  }
+
+  /** It keeps no state, and who had asked it for something is gone. */
+  async #end({ pid, version }: HelperHelloResult): Promise<void> {
+    const { log, socketPath } = this.#options;
+    log.info({ pid, version }, "the helper is of another build or was started otherwise; it is replaced");
+    this.#replacing = true;
+    await this.client.shutdown().catch(() => {});
+    // Its lock goes with the last of its threads; the next one would be refused before that.
+    for (const deadline = performance.now() + END_TIMEOUT_MS; await isThere(pid); await pause(RETRY_MS)) {
+      if (performance.now() < deadline) continue;
+      throw new AgentError("unavailable", `replace the helper on ${socketPath}: process ${pid} has not ended`);
+    }
+    this.#replacing = false;
+  }
+
   /** The end of a child of ours is told by its exit; of one that was taken over we only see the connection end. */
   async #lost(): Promise<void> {
-    if (this.#child !== undefined || this.#stopping) return;
+    if (this.#child !== undefined || this.#stopping || this.#replacing) return;
     // The connection may have ended alone: a second helper would not get the first one's lock.
     if (await this.client.hello().then(Boolean, () => false)) return;
     if (this.#child !== undefined || this.#stopping) return;
@@ -69,11 +97,15 @@ export class HelperProcess {
     this.#start();
   }
 
+  #args(): string[] {
+    const { shimProgram, socketPath, root, state } = this.#options;
+    return ["--socket", socketPath, "--root", root, "--state", state, "--shim", shimProgram];
+  }
+
   #start(): void {
-    const { program, shimProgram, socketPath, root, state, log } = this.#options;
-    const args = ["--socket", socketPath, "--root", root, "--state", state, "--shim", shimProgram];
+    const { program, log } = this.#options;
     // Its own session, so that Ctrl-C in our terminal ends berthd alone, which then ends the helper in order.
-    const child = spawn(program, args, {
+    const child = spawn(program, this.#args(), {
       stdio: ["ignore", "ignore", "inherit"],
       detached: true,
       env: { PATH: process.env["PATH"] ?? "" },
@@ -88,4 +120,12 @@ export class HelperProcess {
       }, RESTART_MS);
     });
   }
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** A zombie's threads have ended, and its files are closed. */
+async function isThere(pid: number): Promise<boolean> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  return stat !== "" && !/^[ZX]/.test(stat.slice(stat.lastIndexOf(")") + 2));
 }

@@ -28,9 +28,8 @@ import {
 } from "../generated/berth/native/helper.ts";
 import { type Codec, Connection } from "./connection.ts";
 import { type CopyCall, CopyConnection } from "./copy-connection.ts";
+import { PROTOCOL_VERSION } from "./protocol.ts";
 import { resultOf } from "./result.ts";
-
-export const PROTOCOL_VERSION = 1;
 
 // Kernel work is milliseconds; a call that takes this long is stuck, and its caller must hear of it.
 const CALL_TIMEOUT_MS = 60_000;

@@ -7,6 +7,7 @@ import { ShimRequest, ShimResponse } from "../generated/berth/native/shim.ts";
 import { asAgentError } from "./failure.ts";
 import { encodeFrame } from "./frame.ts";
 import { FrameReader } from "./frame-reader.ts";
+import { explainUnknownCall } from "./protocol.ts";
 
 /**
  * Resolves when both directions have ended.
@@ -51,7 +52,7 @@ async function answered(reader: FrameReader): Promise<void> {
     const message = await reader.message();
     if (message === undefined) throw new AgentError("unavailable", "the connection ended");
     const { id, failure } = ShimResponse.decode(message);
-    if (failure !== undefined) throw asAgentError(failure);
+    if (failure !== undefined) throw explainUnknownCall(asAgentError(failure));
     // What has no id is news of the pod, that came before the shim knew what this connection is for.
     if (id !== 0n) return;
   }

@@ -10,6 +10,7 @@ import { encodeFrame } from "./frame.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { outputIn } from "./process-output.ts";
 import type { ProcessIo } from "./process-io.ts";
+import { explainUnknownCall } from "./protocol.ts";
 
 const REQUEST_ID = 1n;
 const MAX_INPUT_BYTES = 64 * 1024;
@@ -71,7 +72,7 @@ async function readToExit(reader: FrameReader, { stdout, stderr }: ProcessIo): P
     const { id, failure, result } = ShimResponse.decode(message);
     // News of the pod that came before the shim knew what this connection is for.
     if (id === 0n) continue;
-    if (failure !== undefined) throw asAgentError(failure);
+    if (failure !== undefined) throw explainUnknownCall(asAgentError(failure));
     if (result?.$case === "execExit") return result.value.exitCode;
     throw new AgentError("internal", `the answer is ${result?.$case ?? "empty"}`);
   }

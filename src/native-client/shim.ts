@@ -14,7 +14,7 @@ import {
   type ShimStartContainerResult,
 } from "../generated/berth/native/shim.ts";
 import { type Codec, Connection } from "./connection.ts";
-import { PROTOCOL_VERSION } from "./helper.ts";
+import { explainUnknownCall, PROTOCOL_VERSION, requireFeature, requireProtocol, type ShimFeature } from "./protocol.ts";
 import { resultOf } from "./result.ts";
 
 const CALL_TIMEOUT_MS = 60_000;
@@ -36,6 +36,8 @@ export class ShimClient {
   readonly closed: Promise<void>;
   readonly #connection: Connection<Call, ShimResponse>;
   readonly #name: string;
+  #version = "";
+  #revision = 0;
 
   private constructor(connection: Connection<Call, ShimResponse>, name: string) {
     this.#connection = connection;
@@ -44,8 +46,11 @@ export class ShimClient {
   }
 
   /**
+   * Connects, and hears who it is.
+   *
    * @param name of the pod, for messages
    * @param onChange called for every container that is started or exits from now on; `hello` tells of earlier ones
+   * @throws AgentError failed-precondition when it speaks another protocol
    */
   static async open(socketPath: string, name: string, onChange: (container: ShimContainer) => void): Promise<ShimClient> {
     const codec: Codec<Call, ShimResponse> = {
@@ -56,7 +61,21 @@ export class ShimClient {
     const connection = await Connection.open(socketPath, codec, (event) => {
       if (event.result?.$case === "containerExited" || event.result?.$case === "containerStarted") onChange(event.result.value);
     });
-    return new ShimClient(connection, name);
+    const client = new ShimClient(connection, name);
+    try {
+      const { protocolVersion, version, revision } = await client.hello();
+      requireProtocol(codec.peer, protocolVersion, "the pod was started by another Berth; install that again, or remove the pod");
+      [client.#version, client.#revision] = [version, revision];
+      return client;
+    } catch (failure) {
+      client.close();
+      throw failure;
+    }
+  }
+
+  /** Of its build; "" of builds that do not say. */
+  get version(): string {
+    return this.#version;
   }
 
   get isOpen(): boolean {
@@ -67,8 +86,14 @@ export class ShimClient {
     return this.#call({ $case: "hello", value: { protocolVersion: PROTOCOL_VERSION } }, (result) => resultOf(result, "hello"));
   }
 
-  createContainer(value: ShimCreateContainer): Promise<ShimCreateContainerResult> {
-    return this.#call({ $case: "createContainer", value }, (result) => resultOf(result, "createContainer"));
+  /** @throws AgentError failed-precondition when the shim is of a build that does not have it */
+  require(feature: ShimFeature): void {
+    requireFeature(this.#revision, feature);
+  }
+
+  async createContainer(value: ShimCreateContainer): Promise<ShimCreateContainerResult> {
+    if (value.volumes.length > 0) this.require("volumes of its own");
+    return await this.#call({ $case: "createContainer", value }, (result) => resultOf(result, "createContainer"));
   }
 
   /** The PID 1 of the namespace that containers of the pod may share, by its number on the node; made by the first call. */
@@ -77,8 +102,9 @@ export class ShimClient {
     return pid;
   }
 
-  startContainer(value: ShimStartContainer): Promise<ShimStartContainerResult> {
-    return this.#call({ $case: "startContainer", value }, (result) => resultOf(result, "startContainer"), RUNTIME_CALLS_TIMEOUT_MS);
+  async startContainer(value: ShimStartContainer): Promise<ShimStartContainerResult> {
+    if (value.stdio?.tty === true || value.stdio?.stdin === true) this.require("streams of a process");
+    return await this.#call({ $case: "startContainer", value }, (result) => resultOf(result, "startContainer"), RUNTIME_CALLS_TIMEOUT_MS);
   }
 
   /** @throws AgentError not-found when the process has ended */
@@ -143,7 +169,7 @@ export class ShimClient {
       failpoint(`answered shim ${call.$case}`);
       return take(result);
     } catch (failure) {
-      throw wrap(failure, `shim ${call.$case} in pod ${this.#name}`);
+      throw wrap(explainUnknownCall(failure), `shim ${call.$case} in pod ${this.#name}`);
     }
   }
 }

@@ -37,6 +37,8 @@ export interface SandboxContext {
   readonly cgroupParent: string;
   /** that nobody else puts anything in: "/berth-<instance>" */
   readonly ownCgroup: string;
+  /** that new pods get; undefined when that is not known */
+  readonly shimProgram: string | undefined;
   /** runtime handlers that may be asked for */
   readonly handlers: ReadonlySet<string>;
   readonly contents: () => SandboxContents;

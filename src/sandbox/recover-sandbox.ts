@@ -3,6 +3,7 @@ import { withBackoff } from "../base/backoff.ts";
 import { messageOf } from "../base/errors.ts";
 import type { SandboxId } from "../base/ids.ts";
 import type { Log } from "../base/log.ts";
+import type { ShimClient } from "../native-client/shim.ts";
 import type { SandboxContext } from "./context.ts";
 import type { SandboxRecord } from "./records.ts";
 import { undoRun } from "./run-sandbox.ts";
@@ -50,10 +51,22 @@ export async function recoverSandbox(context: SandboxContext, sandbox: SandboxRe
   if (sandbox.state === "notready") return await context.contents().undoPlanned(sandbox.id);
   if (sandbox.bootId !== context.bootId) return await settleReboot(context, sandbox);
   if (sandbox.shim === undefined || !(await isAlive(sandbox.shim))) return await settleLost(context, sandbox);
-  const client = context.shims.find(sandbox.id) ?? (await context.shims.connect(sandbox));
+  const client = context.shims.find(sandbox.id) ?? (await connect(context, sandbox));
+  if (client === undefined) return;
   const hello = await client.hello();
   await context.contents().recover(sandbox.id, hello.containers);
   await lookAtPortProxy(context, sandbox);
+}
+
+/** One that this build does not understand goes on as it is: the build that has made it may come back. */
+async function connect(context: SandboxContext, sandbox: SandboxRecord): Promise<ShimClient | undefined> {
+  try {
+    return await context.shims.connect(sandbox);
+  } catch (failure) {
+    if (context.shims.problem(sandbox.id) === undefined) throw failure;
+    context.log.error({ podSandboxId: sandbox.id, err: messageOf(failure) }, "a pod can't be driven by this build; it goes on without it");
+    return undefined;
+  }
 }
 
 const PROXY_LOST = "the port proxy has ended: the pod's host ports are not served on loopback addresses any more";

@@ -4,6 +4,7 @@ import { AgentError, during } from "../base/errors.ts";
 import { type SandboxId, shortId } from "../base/ids.ts";
 import { CallsInFlight } from "../base/join-calls.ts";
 import { KeyedLock } from "../base/keyed-lock.ts";
+import { runsProgram } from "../base/runs-program.ts";
 import type { Duplex } from "node:stream";
 import type { ProcessIo } from "../native-client/process-io.ts";
 import type { ShimClient } from "../native-client/shim.ts";
@@ -14,12 +15,14 @@ import type { SandboxContents } from "./contents.ts";
 import type { SandboxContext } from "./context.ts";
 import { sandboxEventTypes } from "./events.ts";
 import { recoverSandbox, recoverSandboxes, settleLost, untilSettled } from "./recover-sandbox.ts";
-import { type SandboxConfig, type SandboxRecord, sandboxKey } from "./records.ts";
+import { type SandboxConfig, type SandboxRecord, type ShimIdentity, sandboxKey } from "./records.ts";
 import { runSandbox } from "./run-sandbox.ts";
-import { isAlive, Shims } from "./shims.ts";
+import { isAlive, type ShimBuild, Shims } from "./shims.ts";
 import { nextSandboxState } from "./state.ts";
 import { sharingCgroup, teardownSandbox } from "./teardown.ts";
 import { type SandboxResourcesChange, updateSandboxResources } from "./update-sandbox-resources.ts";
+
+const KILL_TIMEOUT_MS = 10_000;
 
 export type SandboxOptions = Omit<SandboxContext, "records" | "byCgroup" | "shims" | "lock" | "contents">;
 
@@ -153,9 +156,19 @@ export class SandboxService {
     return this.#context.shims.find(id);
   }
 
+  /** Of which build the shim of a ready sandbox is; undefined when it has none. */
+  async shimBuild(id: SandboxId): Promise<ShimBuild | undefined> {
+    const { records, shims, shimProgram } = this.#context;
+    const sandbox = records.get(id);
+    if (sandbox?.state !== "ready" || sandbox.shim === undefined) return undefined;
+    const isInstalled = shimProgram === undefined || (await runsProgram(sandbox.shim.pid, shimProgram));
+    return { version: shims.find(id)?.version ?? "", isInstalled, problem: shims.problem(id) };
+  }
+
   /** A process of the pod with its streams, to its end. @throws AgentError failed-precondition when the pod is not ready, cancelled */
   async runSession(id: SandboxId, call: SessionCall, io: ProcessIo): Promise<number> {
     const { socketPath } = this.#requireReady(id);
+    this.#context.shims.get(id).require("streams of a process");
     return await runSession(socketPath, `shim of pod ${shortId(id)}`, call, io);
   }
 
@@ -192,12 +205,19 @@ export class SandboxService {
       const { shim } = sandbox;
       // Its loss may be noticed by this stop first; then that is all there is to do.
       if (sandbox.state === "ready" && (shim === undefined || !(await isAlive(shim)))) return await settleLost(this.#context, sandbox);
+      if (shim !== undefined && this.#context.shims.problem(id) !== undefined) return await this.#end(sandbox, shim);
       show("containers");
       await this.#context.contents().stopAll(id);
       show("teardown");
       await teardownSandbox(this.#context, sandbox);
       await this.#context.store.commit(this.#context.records.put({ ...sandbox, state: nextSandboxState(sandbox.state, "stop") }));
     });
+  }
+
+  /** A shim that this build does not understand can't be asked to stop anything: all it has is killed with it. */
+  async #end(sandbox: SandboxRecord, shim: ShimIdentity): Promise<void> {
+    await this.#context.helper.killProcess({ ...shim, timeoutMillis: KILL_TIMEOUT_MS });
+    await settleLost(this.#context, sandbox);
   }
 
   async #disconnected(id: SandboxId): Promise<void> {

@@ -1,11 +1,20 @@
 // The connections to the shims, one a pod. A shim that ends is noticed here, by its connection.
 import { readFile } from "node:fs/promises";
-import { AgentError } from "../base/errors.ts";
+import { AgentError, kindOf, messageOf } from "../base/errors.ts";
 import type { SandboxId } from "../base/ids.ts";
 import { shortId } from "../base/ids.ts";
 import type { ShimContainer } from "../generated/berth/native/shim.ts";
 import { ShimClient } from "../native-client/shim.ts";
 import type { SandboxRecord, ShimIdentity } from "./records.ts";
+
+export interface ShimBuild {
+  /** "" of builds that do not say, and of one that can't be driven */
+  readonly version: string;
+  /** whether new pods get the same */
+  readonly isInstalled: boolean;
+  /** why it can't be driven by this build of berthd */
+  readonly problem: string | undefined;
+}
 
 export interface ShimListener {
   changed(sandboxId: SandboxId, container: ShimContainer): void;
@@ -15,16 +24,17 @@ export interface ShimListener {
 
 export class Shims {
   readonly #clients = new Map<SandboxId, ShimClient>();
+  /** why a shim that is there can't be driven by this build */
+  readonly #strangers = new Map<SandboxId, string>();
   readonly #listener: ShimListener;
 
   constructor(listener: ShimListener) {
     this.#listener = listener;
   }
 
+  /** @throws AgentError failed-precondition when the shim is of a build that this one does not understand */
   async connect(sandbox: Pick<SandboxRecord, "id" | "socketPath">): Promise<ShimClient> {
-    const client = await ShimClient.open(sandbox.socketPath, shortId(sandbox.id), (container) =>
-      this.#listener.changed(sandbox.id, container),
-    );
+    const client = await this.#open(sandbox);
     this.#clients.set(sandbox.id, client);
     void client.closed.then(() => {
       if (this.#clients.get(sandbox.id) !== client) return;
@@ -34,9 +44,11 @@ export class Shims {
     return client;
   }
 
-  /** @throws AgentError unavailable when the pod's shim is gone */
+  /** @throws AgentError unavailable when the pod's shim is gone, failed-precondition when it is of a build that this one does not understand */
   get(sandboxId: SandboxId): ShimClient {
     const client = this.#clients.get(sandboxId);
+    const problem = this.#strangers.get(sandboxId);
+    if (problem !== undefined) throw new AgentError("failed-precondition", problem);
     if (client === undefined) throw new AgentError("unavailable", `reach shim of pod ${sandboxId}: it has ended`);
     return client;
   }
@@ -45,15 +57,30 @@ export class Shims {
     return this.#clients.get(sandboxId);
   }
 
+  /** Why the pod's shim can't be driven by this build; undefined when it can. */
+  problem(sandboxId: SandboxId): string | undefined {
+    return this.#strangers.get(sandboxId);
+  }
+
   /** Ends the connection; its end is then no news. */
   forget(sandboxId: SandboxId): void {
     const client = this.#clients.get(sandboxId);
     this.#clients.delete(sandboxId);
+    this.#strangers.delete(sandboxId);
     client?.close();
   }
 
   forgetAll(): void {
     for (const id of [...this.#clients.keys()]) this.forget(id);
+  }
+
+  async #open({ id, socketPath }: Pick<SandboxRecord, "id" | "socketPath">): Promise<ShimClient> {
+    try {
+      return await ShimClient.open(socketPath, shortId(id), (container) => this.#listener.changed(id, container));
+    } catch (failure) {
+      if (kindOf(failure) === "failed-precondition") this.#strangers.set(id, messageOf(failure));
+      throw failure;
+    }
   }
 }
 

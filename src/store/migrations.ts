@@ -1,4 +1,5 @@
-// The database's versions. A step is never changed once released; a new one is added below it.
+// The database's versions. A step is never changed once released; a new one is added below it. A change of what is in a record needs
+// one too, an empty one if need be, where an older Berth would misread it: fields that it does not know it keeps.
 import type { DatabaseSync } from "node:sqlite";
 
 const STEPS: readonly string[] = [
@@ -9,7 +10,7 @@ const STEPS: readonly string[] = [
 export function migrate(database: DatabaseSync): void {
   const version = Number(database.prepare("PRAGMA user_version").get()?.["user_version"] ?? 0);
   if (version > STEPS.length) {
-    throw new Error(`open records: version ${version} was written by a newer Berth; this one knows up to ${STEPS.length}`);
+    throw new Error(`they are of version ${version}, of a newer Berth, and this one knows up to ${STEPS.length}: install that again`);
   }
   if (version === STEPS.length) return;
   database.exec("BEGIN IMMEDIATE");

@@ -2,6 +2,7 @@
 import type { ContainerRecord } from "../container/records.ts";
 import type { ShimContainer } from "../generated/berth/native/shim.ts";
 import type { SandboxRecord } from "../sandbox/records.ts";
+import type { ShimBuild } from "../sandbox/shims.ts";
 import { type Answer, still } from "./answer.ts";
 
 export interface NetworkWords {
@@ -47,6 +48,13 @@ function blockedWords({ id, config }: ContainerRecord, all: readonly ShimContain
   if (shim?.logBlocked !== true) return [];
   const cause = shim.logFailure === "" ? "" : `: ${shim.logFailure}`;
   return [`${config.name} waits for room for its log, which can't be written${cause}`];
+}
+
+/** What is worth knowing of the build of a pod's shim. */
+export function buildNotes(shim: ShimBuild | undefined): string[] {
+  if (shim === undefined) return [];
+  if (shim.problem !== undefined) return [shim.problem];
+  return shim.isInstalled ? [] : ["its shim is of another build than new pods get, and goes on as it is"];
 }
 
 /** "containers: 2 running, 1 exited" */

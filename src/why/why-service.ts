@@ -12,7 +12,7 @@ import type { SandboxService } from "../sandbox/sandbox-service.ts";
 import { type Answer, still } from "./answer.ts";
 import { explainActivities } from "./explain-activity.ts";
 import { explainContainer } from "./explain-container.ts";
-import { explainSandbox, networkNotes, type ShimWords } from "./explain-sandbox.ts";
+import { buildNotes, explainSandbox, networkNotes, type ShimWords } from "./explain-sandbox.ts";
 
 export interface WhyOptions {
   readonly activities: Activities;
@@ -71,13 +71,13 @@ export class WhyService {
     const { activities, containers, network, nowNanos } = this.#options;
     const all = activities.of(sandbox.id);
     const about = all.find(({ waitsForLock }) => !waitsForLock)?.objectId;
-    const words = await this.#askShim(sandbox.id);
+    const [words, build] = [await this.#askShim(sandbox.id), buildNotes(await this.#options.sandboxes.shimBuild(sandbox.id))];
     const shim = words.containers.find(({ containerId }) => containerId === about);
     const notes = sandbox.config.network === "bridge" && sandbox.state === "planned" ? networkNotes(network) : [];
     const inside = containers.records().filter(({ sandboxId }) => sandboxId === sandbox.id);
     return (
       explainActivities(all, shim, [...this.#notes(), ...words.notes, ...notes], nowNanos()) ??
-      explainSandbox(sandbox, inside, words, network, nowNanos())
+      explainSandbox(sandbox, inside, { ...words, notes: [...words.notes, ...build] }, network, nowNanos())
     );
   }
 

@@ -29,6 +29,8 @@ export interface NodeOptions {
   /** folders that are there already, of file systems of their own */
   readonly root?: string;
   readonly state?: string;
+  /** programs of an older build, with which it begins */
+  readonly previous?: string;
 }
 
 export class TestNode {
@@ -36,18 +38,26 @@ export class TestNode {
   readonly cri: Cri;
   readonly root: string;
   readonly state: string;
+  /** where the programs of the next start are; another build may be put in their place */
+  bin: string;
+  readonly #previous: string | undefined;
   readonly #flags: readonly string[];
+  /** that older builds may not know */
+  readonly #newFlags: readonly string[];
   #registry: DockerRegistry | undefined;
   #child: ChildProcess | undefined;
   #log = "";
 
-  private constructor(folder: string, { root, state, flags, specDirs }: NodeOptions) {
+  private constructor(folder: string, { root, state, flags, specDirs, previous }: NodeOptions) {
     this.folder = folder;
     this.root = root ?? join(folder, "lib");
     this.state = state ?? join(folder, "run");
     this.cri = new Cri(this.socket);
+    this.#previous = previous;
+    this.bin = previous ?? programs;
     const folders = (specDirs ?? []).map((name) => join(folder, name));
-    this.#flags = ["--cdi-spec-dirs", folders.join(","), ...(flags ?? [])];
+    this.#newFlags = ["--cdi-spec-dirs", folders.join(",")];
+    this.#flags = flags ?? [];
   }
 
   static async start(t: Teardown, options: NodeOptions = {}): Promise<TestNode> {
@@ -96,7 +106,7 @@ export class TestNode {
 
   /** Starts berthd, and waits until it serves. */
   async boot(): Promise<void> {
-    const program = join(programs, "berthd");
+    const program = join(this.bin, "berthd");
     if (!existsSync(program)) throw new Error(`${program} is not there: build first`);
     const child = this.#spawn(program);
     await this.eventually("berthd serves", async () => {
@@ -114,7 +124,7 @@ export class TestNode {
    * @returns whether it has ended there; if not, nothing came by in time and it goes on
    */
   async bootUntil(failpoint: string, timeoutMs: number): Promise<boolean> {
-    const parts = ["--helper", join(programs, "berth-helper"), "--shim", join(programs, "berth-shim")];
+    const parts = ["--helper", join(this.bin, "berth-helper"), "--shim", join(this.bin, "berth-shim")];
     const child = this.#spawn(process.execPath, [berthdSource, ...parts], { BERTH_FAILPOINT: failpoint });
     const ended = new Promise((resolve) => child.once("exit", resolve));
     await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, timeoutMs).unref())]);
@@ -165,7 +175,8 @@ export class TestNode {
   #spawn(program: string, args: readonly string[] = [], environment: Readonly<Record<string, string>> = {}) {
     const folders = ["--root", this.root, "--state", this.state, "--registry-config-dir", this.registryConfigDir];
     const env = { ...process.env, ...environment };
-    const child = spawn(program, [...args, ...folders, ...this.#flags], { stdio: ["ignore", "ignore", "pipe"], env });
+    const flags = this.bin === this.#previous ? this.#flags : [...this.#newFlags, ...this.#flags];
+    const child = spawn(program, [...args, ...folders, ...flags], { stdio: ["ignore", "ignore", "pipe"], env });
     this.#child = child;
     this.#log = "";
     child.stderr.setEncoding("utf8").on("data", (text: string) => {

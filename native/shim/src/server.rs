@@ -193,6 +193,8 @@ impl Server {
                     sandbox_id: self.config.sandbox_id.clone(),
                     pid: std::process::id().cast_signed(),
                     containers: self.containers.values().map(Container::report).collect(),
+                    version: env!("CARGO_PKG_VERSION").into(),
+                    revision: wire::SHIM_REVISION,
                 };
                 self.answer(reply, CallResult::Hello(hello));
                 Ok(())

@@ -11,11 +11,12 @@ export const statusesOfContainers = (engine: Engine, sandbox: SandboxRecord): Co
     .ofSandbox(sandbox.id)
     .map((container) => toContainerStatus(container, engine.images.find(container.imageId), sandbox.config.logDirectory));
 
-export const podSandboxStatus: Handler<PodSandboxStatusRequest, PodSandboxStatusResponse> = (engine, request) => {
+export const podSandboxStatus: Handler<PodSandboxStatusRequest, PodSandboxStatusResponse> = async (engine, request) => {
   const sandbox = engine.sandboxes.get(resolveSandboxId(engine, request.podSandboxId));
   const { shim, portProxy, cgroupPath, stateDir, warnings, config } = sandbox;
   const details = {
     shimPid: shim?.pid,
+    shimBuild: request.verbose ? await engine.sandboxes.shimBuild(sandbox.id) : undefined,
     cgroupPath,
     stateDir,
     network: config.network,

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { copyFile, link, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { DatabaseSync } from "node:sqlite";
 import test, { type ExecutionContext } from "ava";
 import { kindOf } from "../../../src/base/errors.ts";
 import { Store } from "../../../src/store/store.ts";
@@ -66,6 +67,47 @@ test("a second process on the same root is refused", async (t) => {
   const error = await t.throwsAsync(Store.open(root));
   t.is(kindOf(error), "unavailable");
   await store.close();
+});
+
+test("records of a newer Berth are refused in words, and stay as they are", async (t) => {
+  const root = await folder(t);
+  const store = await Store.open(root);
+  await store.commit(store.collection<Item>("item").put({ id: "a", at: 1n }));
+  await store.close();
+  const versionOf = (change?: number): unknown => {
+    const database = new DatabaseSync(join(root, "records.db"));
+    if (change !== undefined) database.exec(`PRAGMA user_version = ${change}`);
+    const found = database.prepare("PRAGMA user_version").get()?.["user_version"];
+    database.close();
+    return found;
+  };
+  const version = versionOf(99);
+  const error = await t.throwsAsync(Store.open(root));
+  t.is(kindOf(error), "unavailable");
+  t.regex(
+    error?.message ?? "",
+    /^open records in \S+: they are of version 99, of a newer Berth, and this one knows up to 1: install that again$/,
+  );
+  t.is(versionOf(), version);
+  versionOf(1);
+  const again = await Store.open(root);
+  t.like(again.collection<Item>("item").get("a"), { at: 1n });
+  await again.close();
+});
+
+test("fields that this build does not know stay in a record that it changes", async (t) => {
+  const root = await folder(t);
+  const newer = await Store.open(root);
+  await newer.commit(newer.collection<Item & { later: string }>("item").put({ id: "a", at: 1n, later: "kept" }));
+  await newer.close();
+  const older = await Store.open(root);
+  const items = older.collection<Item>("item");
+  const found = items.get("a");
+  if (found !== undefined) await older.commit(items.put({ ...found, at: 2n }));
+  await older.close();
+  const again = await Store.open(root);
+  t.deepEqual(again.collection<Item>("item").get("a"), { id: "a", at: 2n, later: "kept" } as Item);
+  await again.close();
 });
 
 test("what was asked for before the end is written, and what comes later is refused at once", async (t) => {
