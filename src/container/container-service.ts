@@ -5,6 +5,7 @@ import { CallsInFlight } from "../base/join-calls.ts";
 import { KeyedLock } from "../base/keyed-lock.ts";
 import type { ExecOutcome } from "../native-client/shim.ts";
 import type { Resources } from "../sandbox/records.ts";
+import { CompiledFilters } from "./compiled-filters.ts";
 import type { ContainerContext } from "./context.ts";
 import { type CopiedPiece, copyFrom, copyTo, type CopyTarget } from "./copy-files.ts";
 import { createContainer } from "./create-container.ts";
@@ -22,7 +23,7 @@ import { stopContainer } from "./stop-container.ts";
 import { updateResources } from "./update-resources.ts";
 import { retainImages } from "./volumes.ts";
 
-export type ContainerOptions = Omit<ContainerContext, "records" | "bySandbox" | "lock" | "exits" | "mountSources">;
+export type ContainerOptions = Omit<ContainerContext, "records" | "bySandbox" | "lock" | "exits" | "mountSources" | "filters">;
 
 export class ContainerService {
   readonly #context: ContainerContext;
@@ -46,6 +47,7 @@ export class ContainerService {
       lock: new KeyedLock(),
       mountSources: new MountSources(options.helper),
       exits: new ExitWaiters(),
+      filters: new CompiledFilters(options.clock),
     };
     for (const container of this.#context.records.values()) retainImages(container, options.images);
     options.sandboxes.holds(new ContainersOfSandbox(this.#context));

@@ -12,6 +12,7 @@ import type { Collection } from "../store/collection.ts";
 import type { RecordIndex } from "../store/record-index.ts";
 import type { Store } from "../store/store.ts";
 import type { CdiSpecFiles } from "./cdi/spec-files.ts";
+import type { CompiledFilters } from "./compiled-filters.ts";
 import type { ExitWaiters } from "./exit-waiters.ts";
 import type { MountSources } from "./mount-sources.ts";
 import type { ContainerRecord } from "./records.ts";
@@ -27,6 +28,7 @@ export interface ContainerContext {
   readonly lock: KeyedLock;
   readonly mountSources: MountSources;
   readonly exits: ExitWaiters;
+  readonly filters: CompiledFilters;
   readonly clock: Clock;
   readonly activities: Activities;
   readonly events: LifecycleEvents;

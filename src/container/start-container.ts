@@ -1,4 +1,5 @@
 // StartContainer: the shim runs the OCI runtime; a start that fails leaves an exited container that says why.
+import { join } from "node:path";
 import { kindOf, messageOf, wrap } from "../base/errors.ts";
 import type { ContainerId } from "../base/ids.ts";
 import { Stages } from "../base/timeline.ts";
@@ -20,14 +21,17 @@ export async function startContainer(context: ContainerContext, find: FindContai
     const shim = context.sandboxes.shim(container.sandboxId);
     const image = context.images.get(container.imageId);
     const stages = new Stages(context.clock, `container ${container.config.name}`, id, show);
+    const runtimePath = context.runtimePath(sandbox.config.runtimeHandler);
     try {
       const pid = await pidNamespace(context, container, sandbox, stages);
       const { spec, warnings } = buildSpec(container, sandbox, image.config, context.node, pid);
+      const { seccomp } = spec.linux;
+      const isCompiled = context.filters.addTo(spec, runtimePath);
       const start = () =>
         shim.startContainer({
           containerId: id,
           configJson: Buffer.from(JSON.stringify(spec)),
-          runtimePath: context.runtimePath(sandbox.config.runtimeHandler),
+          runtimePath,
           logDirectory: container.config.logPath === "" ? "" : sandbox.config.logDirectory,
           logPath: container.config.logPath,
           cgroupPath: container.cgroupPath,
@@ -39,8 +43,11 @@ export async function startContainer(context: ContainerContext, find: FindContai
           logMaxFiles: context.logRotation.maxFiles,
         });
       const started = await stages.time("start", start).catch((failure: unknown) => {
+        if (isCompiled) context.filters.forget(seccomp, runtimePath);
         throw namingCommand(failure, spec.process.args[0]);
       });
+      // The shim's name for where runtimes keep their own state.
+      if (!isCompiled) await context.filters.keep(seccomp, runtimePath, join(sandbox.stateDir, "runtime", id));
       stages.addAll(started.stages);
       const record: ContainerRecord = {
         ...container,

@@ -7,6 +7,7 @@ export interface OciSpec {
   mounts: OciMount[];
   linux: OciLinux;
   hooks?: OciHooks;
+  annotations?: Record<string, string>;
 }
 
 /** By when they are run. */
