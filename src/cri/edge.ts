@@ -142,7 +142,8 @@ export class Edge {
     const requestId = ++this.#lastRequestId;
     const startedAtMs = performance.now();
     const abort = new AbortController();
-    call.on("cancelled", () => abort.abort(new AgentError("cancelled", `${name}: the client went away`)));
+    const leave = (): void => abort.abort(new AgentError("cancelled", `${name}: the client went away`));
+    call.on("cancelled", leave);
     this.#inFlight++;
     try {
       const response = await work(await this.#engine, { signal: abort.signal });
@@ -157,6 +158,8 @@ export class Edge {
       else this.#log.error({ ...fields, stack: failure instanceof Error ? failure.stack : undefined }, "call failed");
       throw failure;
     } finally {
+      // It is told of the end of every call, also of one that was answered.
+      call.off("cancelled", leave);
       this.#inFlight--;
       if (this.#inFlight === 0) this.#idle?.();
     }

@@ -13,7 +13,7 @@ export interface Settings {
   readonly factor: number;
   readonly workers: number;
   readonly pods: number;
-  /** of Berth alone */
+  /** of the first of Berth's alone */
   readonly mostPods: number;
   readonly pullRounds: number;
   /** as skopeo names it; empty: one is made */
@@ -44,7 +44,7 @@ export function settingsOf(environment: Readonly<Record<string, string | undefin
     workers: count("WORKERS", 8),
     pods: count("PODS", 100),
     mostPods: count("MOST_PODS", 500),
-    pullRounds: count("PULL_ROUNDS", 5),
+    pullRounds: count("PULL_ROUNDS", 3),
     image: text("IMAGE"),
     minutes: count("MINUTES", 11),
   };

@@ -6,18 +6,18 @@ import { BenchPod } from "../pod.ts";
 import { median } from "../statistics.ts";
 
 const MIB = 1024 * 1024;
-const SAID_MIB = 64;
+const SAID_MIB = 32;
 const LINE_BYTES = 128;
 const LINES = (SAID_MIB * MIB) / LINE_BYTES;
 const SAY = ["/bin/sh", "-c", `yes ${"x".repeat(LINE_BYTES - 1)} | head -c ${SAID_MIB * MIB}`];
 
-const ROUNDS = 5;
+const ROUNDS = 3;
 const LOOK_AGAIN_MS = 5;
 const LONGEST_MS = 60_000;
 const LINE_BREAK = 10;
 
 export async function measureLogs(bench: Bench): Promise<void> {
-  const wanted = { undisturbed: ROUNDS, most: ROUNDS * bench.settings.factor };
+  const wanted = { undisturbed: ROUNDS, most: ROUNDS };
   const kept = await alternate(bench, "logs", bench.peers, { wanted, warmUp: 1 }, (peer) => say(bench, peer));
   for (const [{ name }, rounds] of kept) {
     bench.results.add(name, `log of ${LINE_BYTES}-byte lines`, "MiB/s", median(rounds.map(({ seconds }) => SAID_MIB / seconds)));
