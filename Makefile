@@ -91,7 +91,7 @@ bench-many-pods: setup-test build ## measure a node with 10, 100 and 500 pods: s
 	@unshare --mount --net --propagation private sh -c 'mount --make-rshared / && ip link set lo up && exec node test/bench/many-pods.ts $(PODS)'
 
 .PHONY: campaign
-campaign: setup-test build ## the crash suite, long: CAMPAIGN=lifecycles|log-lines|full-disk|shims|stuck SEED=1 SEEDS=1 (root)
+campaign: setup-test build ## the crash suite, long: CAMPAIGN=lifecycles|log-lines|full-disk|shims|stuck|events|sessions SEED=1 SEEDS=1 (root)
 	@node test/run.ts "crash campaign"
 
 .PHONY: check

@@ -1,78 +1,101 @@
 // What has happened lately, numbered, for readers that follow at their own pace. Bounded: who falls behind is told so, and has
 // to look at the whole again.
-import { randomBytes } from "node:crypto";
 import { AgentError } from "./errors.ts";
 
+export interface Entry<T> {
+  /** from 1 on, growing; some may be left out */
+  readonly number: number;
+  readonly event: T;
+}
+
 export interface Numbered<T> {
-  /** where to go on after this event; it means nothing to another process */
+  /** where to go on after this event; it means nothing to another node */
   readonly cursor: string;
   readonly event: T;
 }
 
 export class EventRing<T> {
   readonly #capacity: number;
-  readonly #instance = randomBytes(4).toString("hex");
-  readonly #events: T[] = [];
-  /** number of the oldest event that is kept */
-  #first = 1;
+  readonly #source: string;
+  readonly #entries: Entry<T>[];
+  /** the newest that is not kept any more */
+  #lost: number;
   #waiting = new Set<() => void>();
 
-  constructor(capacity: number) {
+  /**
+   * @param source stands in all cursors: whose events these are
+   * @param past in order, at most as many as `capacity`
+   */
+  constructor(capacity: number, source: string, past: readonly Entry<T>[] = []) {
     this.#capacity = capacity;
+    this.#source = source;
+    this.#entries = [...past];
+    this.#lost = (past[0]?.number ?? 1) - 1;
   }
 
-  append(event: T): void {
-    this.#events.push(event);
-    if (this.#events.length > this.#capacity) {
-      this.#events.shift();
-      this.#first++;
-    }
+  append(entry: Entry<T>): void {
+    this.#entries.push(entry);
+    if (this.#entries.length > this.#capacity) this.#lost = this.#entries.shift()?.number ?? this.#lost;
     const waiting = this.#waiting;
     this.#waiting = new Set();
     for (const wake of waiting) wake();
   }
 
+  /** Of the newest event; 0 before the first one. */
+  get newest(): number {
+    return this.#entries.at(-1)?.number ?? this.#lost;
+  }
+
   /** Of now: what comes later is after it. */
   get cursor(): string {
-    return this.#cursorOf(this.#next - 1);
+    return this.#cursorOf(this.newest);
   }
 
   /**
    * Events after the cursor, in order.
    *
    * @param follow goes on with what happens later, until `signal` is given
-   * @throws AgentError failed-precondition for a cursor of another process, resource-exhausted when events were lost meanwhile
+   * @throws AgentError failed-precondition for a cursor of another node, resource-exhausted when events were lost meanwhile
    */
   async *read(cursor: string, follow: boolean, signal: AbortSignal): AsyncGenerator<Numbered<T>> {
-    let number = this.#parse(cursor) + 1;
+    let last = this.#parse(cursor);
     while (!signal.aborted) {
-      if (number < this.#first)
+      if (last < this.#lost)
         throw new AgentError(
           "resource-exhausted",
-          `read events: those before ${this.#cursorOf(this.#first)} are gone; list, then follow from now`,
+          `read events: those up to ${this.#cursorOf(this.#lost)} are gone; list, then follow from now`,
         );
-      const event = this.#events[number - this.#first];
-      if (event !== undefined) yield { cursor: this.#cursorOf(number++), event };
-      else if (follow) await this.#nextOr(signal);
+      const entry = this.#entries[this.#firstAfter(last)];
+      if (entry !== undefined) {
+        last = entry.number;
+        yield { cursor: this.#cursorOf(last), event: entry.event };
+      } else if (follow) await this.#nextOr(signal);
       else return;
     }
   }
 
-  get #next(): number {
-    return this.#first + this.#events.length;
+  /** By halves: numbers grow, with gaps. */
+  #firstAfter(number: number): number {
+    let [from, to] = [0, this.#entries.length];
+    while (from < to) {
+      const middle = (from + to) >>> 1;
+      if ((this.#entries[middle]?.number ?? 0) > number) to = middle;
+      else from = middle + 1;
+    }
+    return from;
   }
 
   #cursorOf(number: number): string {
-    return `${this.#instance}-${number}`;
+    return `${this.#source}-${number}`;
   }
 
   #parse(cursor: string): number {
-    const [instance, number] = cursor.split("-");
+    const [source, number] = cursor.split("-");
     const parsed = /^\d{1,15}$/.test(number ?? "") ? Number(number) : Number.NaN;
-    if (instance !== this.#instance || !(parsed < this.#next)) {
+    if (source !== this.#source || !(parsed <= this.newest)) {
       throw new AgentError(
         "failed-precondition",
-        `read events: cursor ${JSON.stringify(cursor.slice(0, 64))} is not of this berthd; list, then follow from now`,
+        `read events: cursor ${JSON.stringify(cursor.slice(0, 64))} is not of this node; list, then follow from now`,
       );
     }
     return parsed;

@@ -7,7 +7,6 @@ import { AuditService } from "../audit/audit-service.ts";
 import { Activities } from "../base/activity.ts";
 import { systemClock } from "../base/clock.ts";
 import { AgentError, messageOf } from "../base/errors.ts";
-import { EventRing } from "../base/event-ring.ts";
 import { InHand } from "../base/in-hand.ts";
 import { type Log, openLog } from "../base/log.ts";
 import { type Loaded, loadConfig } from "../config/load.ts";
@@ -25,7 +24,7 @@ import { HelperClient } from "../native-client/helper.ts";
 import { HelperProcess } from "../native-client/helper-process.ts";
 import { requireProtocol } from "../native-client/protocol.ts";
 import { NetworkService } from "../network/network-service.ts";
-import type { LifecycleEvents } from "../sandbox/events.ts";
+import { LifecycleEvents } from "../sandbox/events.ts";
 import { SandboxService } from "../sandbox/sandbox-service.ts";
 import { type NodeInfo, readNodeInfo } from "../stats/node-info.ts";
 import { UsageService } from "../stats/usage-service.ts";
@@ -34,9 +33,6 @@ import { WhyService } from "../why/why-service.ts";
 import { bootId, findProgram, findRuntimes, readNodeFacts, userNamespaceHandlers } from "./node-facts.ts";
 import { removeFolders, resetNode } from "./reset-node.ts";
 import { VERSION } from "./version.ts";
-
-// A pod's whole life is eight of them or so.
-const KEPT_EVENTS = 4096;
 
 interface Node {
   readonly engine: Engine;
@@ -75,7 +71,7 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
   const hello = helperProcess === undefined ? await client.hello() : await helperProcess.ensure();
   requireProtocol("helper", hello.protocolVersion, "install the helper of this build, and start it");
   const clock = systemClock();
-  const events: LifecycleEvents = new EventRing(KEPT_EVENTS);
+  const events = new LifecycleEvents(store, instanceId, () => clock.nowNanos());
   const [inHand, activities] = [new InHand(), new Activities(clock)];
   const shared = { store, helper: client, log, clock, events, inHand, activities };
   const ownsCgroupParent = config.cgroupParent === "";

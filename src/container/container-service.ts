@@ -32,13 +32,11 @@ export class ContainerService {
 
   constructor(options: ContainerOptions) {
     const records = options.store.collection<ContainerRecord>("container");
-    records.watch((before, after) => {
+    records.accompany((before, after) => {
       const container = after ?? before;
       const sandbox = container === undefined ? undefined : options.sandboxes.find(container.sandboxId);
-      if (container === undefined || sandbox === undefined) return;
-      for (const type of containerEventTypes(before, after)) {
-        options.events.append({ type, id: container.id, sandbox, atNanos: options.clock.nowNanos() });
-      }
+      if (container === undefined || sandbox === undefined) return [];
+      return containerEventTypes(before, after).flatMap((type) => options.events.add(type, container.id, sandbox));
     });
     this.#context = {
       ...options,

@@ -18,5 +18,8 @@ export function containerEventTypes(
   after: ContainerRecord | undefined,
 ): readonly LifecycleEventType[] {
   if (after === undefined) return before === undefined || before.state === "planned" ? [] : ["deleted"];
-  return before?.state === after.state ? [] : REACHED[after.state];
+  if (before?.state === after.state) return [];
+  // It has started and ended while nobody was there to record it.
+  const isStartUntold = before?.state === "created" && after.state === "exited" && after.startedAtNanos > 0n;
+  return isStartUntold ? [...REACHED.running, ...REACHED.exited] : REACHED[after.state];
 }

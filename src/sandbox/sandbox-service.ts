@@ -39,12 +39,10 @@ export class SandboxService {
       disconnected: (sandboxId) => void this.#disconnected(sandboxId),
     });
     const records = options.store.collection<SandboxRecord>("sandbox");
-    records.watch((before, after) => {
+    records.accompany((before, after) => {
       const sandbox = after ?? before;
-      if (sandbox === undefined) return;
-      for (const type of sandboxEventTypes(before, after)) {
-        options.events.append({ type, id: sandbox.id, sandbox, atNanos: options.clock.nowNanos() });
-      }
+      if (sandbox === undefined) return [];
+      return sandboxEventTypes(before, after).flatMap((type) => options.events.add(type, sandbox.id, sandbox));
     });
     this.#byKey = records.indexBy(({ config }) => sandboxKey(config.metadata));
     this.#context = {

@@ -3,6 +3,8 @@ import type { RowChange } from "./messages.ts";
 
 export interface Change {
   readonly row: RowChange;
+  /** What is recorded together with it; asked for just before both are written. */
+  readonly along?: () => readonly Change[];
   /** runs when it is durable */
   readonly publish: () => void;
 }

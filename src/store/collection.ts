@@ -4,14 +4,14 @@ import { decodeRecord, encodeRecord } from "./codec.ts";
 import type { Row } from "./messages.ts";
 import { RecordIndex } from "./record-index.ts";
 
-/** Told of each change when it is durable. @param before undefined: there was none @param after undefined: it is gone */
-type Observer<T> = (before: T | undefined, after: T | undefined) => void;
+/** Says what is recorded together with a change. @param before undefined: there was none @param after undefined: it is gone */
+type Companion<T> = (before: T | undefined, after: T | undefined) => readonly Change[];
 
 export class Collection<T extends { readonly id: string }> {
   readonly #kind: string;
   readonly #records = new Map<string, T>();
   readonly #indexes: RecordIndex<T>[] = [];
-  #observer: Observer<T> | undefined;
+  #companion: Companion<T> = () => [];
 
   constructor(kind: string, rows: readonly Row[]) {
     this.#kind = kind;
@@ -37,15 +37,16 @@ export class Collection<T extends { readonly id: string }> {
     return index;
   }
 
-  /** One observer, given by the module that owns the collection. */
-  watch(observer: Observer<T>): void {
-    this.#observer = observer;
+  /** One companion, given by the module that owns the collection. */
+  accompany(companion: Companion<T>): void {
+    this.#companion = companion;
   }
 
   /** The change that stores `record`; give it to `Store.commit`. `published` runs when it is durable. */
   put(record: T, published?: (record: T) => void): Change {
     return {
       row: { kind: this.#kind, id: record.id, text: encodeRecord(record) },
+      along: () => this.#companion(this.#records.get(record.id), record),
       publish: () => {
         this.#publish(record.id, record);
         published?.(record);
@@ -57,6 +58,10 @@ export class Collection<T extends { readonly id: string }> {
   delete(id: string, published?: () => void): Change {
     return {
       row: { kind: this.#kind, id, text: undefined },
+      along: () => {
+        const before = this.#records.get(id);
+        return before === undefined ? [] : this.#companion(before, undefined);
+      },
       publish: () => {
         this.#publish(id, undefined);
         published?.();
@@ -70,6 +75,5 @@ export class Collection<T extends { readonly id: string }> {
     else this.#records.set(id, after);
     if (before === undefined && after === undefined) return;
     for (const index of this.#indexes) index.changed(before, after);
-    this.#observer?.(before, after);
   }
 }

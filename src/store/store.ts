@@ -8,7 +8,7 @@ import { AgentError, messageOf } from "../base/errors.ts";
 import { failpoint } from "../base/failpoint.ts";
 import type { Change } from "./change.ts";
 import { Collection } from "./collection.ts";
-import type { CommitFailure, Row, WorkerReply, WorkerRequest } from "./messages.ts";
+import type { CommitFailure, Row, RowChange, WorkerReply, WorkerRequest } from "./messages.ts";
 
 interface PendingCommit {
   readonly changes: readonly Change[];
@@ -99,8 +99,7 @@ export class Store {
 
   async #write(): Promise<void> {
     while (this.#pending.length > 0) {
-      const batch = this.#pending;
-      this.#pending = [];
+      const batch = this.#takeBatch();
       passBy("commit", batch);
       const failures = await this.#writeBatch(batch);
       passBy("committed", batch);
@@ -115,6 +114,19 @@ export class Store {
       }
     }
     this.#writing = undefined;
+  }
+
+  /** Those that come next. Two changes of one record are written one after the other: what goes along depends on what was before. */
+  #takeBatch(): readonly PendingCommit[] {
+    const taken = new Set<string>();
+    const isTaken = ({ changes }: PendingCommit): boolean => changes.some(({ row }) => taken.has(nameOf(row)));
+    const batch: PendingCommit[] = [];
+    for (let next = this.#pending[0]; next !== undefined && !isTaken(next); next = this.#pending[0]) {
+      this.#pending.shift();
+      for (const { row } of next.changes) taken.add(nameOf(row));
+      batch.push({ ...next, changes: next.changes.flatMap((change) => [change, ...(change.along?.() ?? [])]) });
+    }
+    return batch;
   }
 
   /** @returns what became of each, in their order */
@@ -142,6 +154,8 @@ export class Store {
     this.#waiter?.reject(failure);
   }
 }
+
+const nameOf = ({ kind, id }: RowChange): string => `${kind} ${id}`;
 
 function passBy(moment: "commit" | "committed", batch: readonly PendingCommit[]): void {
   for (const { changes } of batch) for (const { row } of changes) failpoint(`${moment} ${row.kind}`);

@@ -3,9 +3,11 @@ import { TestNode } from "../lib/node.ts";
 import { SmallDisk } from "../lib/small-disk.ts";
 import type { Teardown } from "../lib/teardown.ts";
 import { runCrashes } from "./run-crashes.ts";
+import { runEvents } from "./run-events.ts";
 import { runLogLines } from "./run-log-lines.ts";
-import { runStuck } from "./run-stuck.ts";
+import { runSessions } from "./run-sessions.ts";
 import { runShimLosses } from "./run-shim-losses.ts";
+import { runStuck } from "./run-stuck.ts";
 
 const number = (name: string, otherwise: number): number => {
   const value = Number(process.env[name] ?? otherwise);
@@ -30,6 +32,9 @@ const CAMPAIGNS: Readonly<Record<string, (t: Teardown, node: TestNode, seed: num
   shims: (t, node, seed) =>
     runShimLosses(t, node, { seed, pods: number("PODS", 10), rounds: number("KILLS", 50), linesPerSecond, padding: 0, patience }),
   stuck: (_, node) => runStuck(node, { rounds: number("ROUNDS", 16), startsPerRound: number("STARTS", 20) }),
+  events: (_, node, seed) => runEvents(node, { seed, changes: number("CHANGES", 1000), pods: number("PODS", 8) }),
+  sessions: (t, node, seed) =>
+    runSessions(t, node, { seed, sessions: number("SESSIONS", 10_000), atOnce: number("AT_ONCE", 200), execPercent: 33, patience }),
 };
 
 const name = process.env["CAMPAIGN"] ?? "lifecycles";

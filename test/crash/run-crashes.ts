@@ -2,6 +2,7 @@
 import { berthOf } from "../lib/berth.ts";
 import type { TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
+import { checkLives, EventWatcher } from "./event-watcher.ts";
 import { liveImage, pushImages } from "./image-life.ts";
 import { Journal, Violation } from "./journal.ts";
 import { Killer } from "./killer.ts";
@@ -32,6 +33,7 @@ export async function runCrashes(node: TestNode, run: CrashRun): Promise<string>
   const [random, journal] = [new Random(seed), new Journal()];
   const world = new World(node, journal, patience);
   const images = await pushImages(node, 2);
+  const watcher = await EventWatcher.begin(node.socket, new Random(seed));
   await makeFolders(node);
   const before = await remains(node);
   const killer = new Killer(world, random.fork(), calls, kills);
@@ -46,7 +48,8 @@ export async function runCrashes(node: TestNode, run: CrashRun): Promise<string>
   ]);
   await together(world, [killer.idle()]);
   if (!world.aborted) await together(world, [nothingIsLeft(node, before, patience)]);
-  return verdict(world, `seed ${seed}, ${world.calls} calls, ${kills} kills, ${pods} pods at a time`);
+  await together(world, [watcher.end().then((lives) => checkLives(lives, world.known, world.started))]);
+  return verdict(world, `seed ${seed}, ${world.calls} calls, ${kills} kills, ${pods} pods at a time, ${watcher.summary}`);
 }
 
 /** Some folders of a node are made with the first container, and stay. */

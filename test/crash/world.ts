@@ -31,6 +31,9 @@ export class World {
   readonly node: TestNode;
   readonly journal: Journal;
   readonly pods = new Set<PodModel>();
+  /** Ids that calls have told, and those whose start was answered. */
+  readonly known = new Set<string>();
+  readonly started = new Set<string>();
   readonly #patience: number;
   #onCall: (call: number) => void = () => {};
   #disturbances = 0;
@@ -88,6 +91,7 @@ export class World {
       try {
         const answer = await this.node.cri.call<A>(name, request, timeoutMs);
         this.journal.step(subject, `${name}: OK`);
+        this.#remember(name, request, answer as Message);
         return answer;
       } catch (thrown) {
         const failure = thrown as Failure;
@@ -111,6 +115,12 @@ export class World {
   /** Whether what follows from the loss of a shim must be so by now: within a second of Berth running. */
   isDue(shimKilledAtMs: number): boolean {
     return this.#disturbances === 0 && performance.now() > Math.max(shimKilledAtMs, this.#servingSinceMs) + CALM_AFTER_MS * this.#patience;
+  }
+
+  #remember(name: string, request: Message, answer: Message): void {
+    if (name === "RunPodSandbox") this.known.add(String(answer["pod_sandbox_id"]));
+    if (name === "CreateContainer") this.known.add(String(answer["container_id"]));
+    if (name === "StartContainer") this.started.add(String(request["container_id"]));
   }
 
   get aborted(): boolean {

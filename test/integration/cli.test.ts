@@ -206,7 +206,7 @@ test("events are told as they happen, and from a cursor on", async (t) => {
       "deleted pod",
     ],
   );
-  t.regex((await berth("events", "--since", "00000000-1")).stderr, /^berth: read events: cursor "00000000-1" is not of this berthd/);
+  t.regex((await berth("events", "--since", "00000000-1")).stderr, /^berth: read events: cursor "00000000-1" is not of this node/);
 });
 
 test("who follows events hears that the node is gone", async (t) => {

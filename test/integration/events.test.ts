@@ -2,6 +2,7 @@
 import { type ClientReadableStream, credentials } from "@grpc/grpc-js";
 import test from "ava";
 import { BerthClient, type EventsResponse } from "../../src/generated/berth/v1/berth.ts";
+import { runEvents } from "../crash/run-events.ts";
 import type { Message } from "../lib/cri.ts";
 import { TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
@@ -35,7 +36,7 @@ test("the kubelet's stream has every step of a container and of its pod, with th
   for (const event of heard) t.like(event, { pod_sandbox_status: { id: pod.id, metadata: { namespace: "test" } } });
 });
 
-test("a reader goes on from its cursor, and one of an earlier berthd is told to list again", async (t) => {
+test("a reader goes on from its cursor, also after a kill of berthd, and a cursor of another node is refused", async (t) => {
   const client = new BerthClient(`unix:${node().socket}`, credentials.createInsecure());
   t.teardown(() => client.close());
   const first = client.events({ cursor: "", follow: true });
@@ -45,14 +46,23 @@ test("a reader goes on from its cursor, and one of an earlier berthd is told to 
   first.on("error", () => {});
   first.cancel();
   t.is(event.type, "created");
-  const later = await toEnd(client.events({ cursor: event.cursor, follow: false }));
+  const later = async (): Promise<EventsResponse[]> => await toEnd(client.events({ cursor: event.cursor, follow: false }));
+  const rest = await later();
   t.deepEqual(
-    later.map(({ type }) => type),
+    rest.map(({ type }) => type),
     ["started", "stopped", "deleted"],
   );
   await node().crash();
   await node().boot();
-  t.like(await t.throwsAsync(toEnd(client.events({ cursor: event.cursor, follow: false }))), { code: 9 });
+  t.deepEqual(await later(), rest);
+  await (await Pod.run(node())).remove();
+  t.is((await later()).length, rest.length + 4);
+  t.like(await t.throwsAsync(toEnd(client.events({ cursor: "00000000-1", follow: false }))), { code: 9 });
+});
+
+test("two hundred changes are told once each: to a kubelet, to one that reads late, and to a reader that goes away and comes back", async (t) => {
+  t.log(await runEvents(node(), { seed: 1, changes: 200, pods: 4 }));
+  t.pass();
 });
 
 test("a stream does not hold up the end of berthd", async (t) => {

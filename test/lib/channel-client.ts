@@ -1,6 +1,7 @@
 // A WebSocket with channels, as kubectl speaks it.
 import { once } from "node:events";
 import { WebSocket } from "ws";
+import type { ConnectionMaker } from "./cut-connection.ts";
 
 export class ChannelClient {
   readonly socket: WebSocket;
@@ -21,8 +22,8 @@ export class ChannelClient {
   }
 
   /** @throws with the status of a server that refuses */
-  static async connect(url: string, protocols: readonly string[]): Promise<ChannelClient> {
-    const socket = new WebSocket(url.replace(/^http/, "ws"), [...protocols]);
+  static async connect(url: string, protocols: readonly string[], by: ConnectionMaker = {}): Promise<ChannelClient> {
+    const socket = new WebSocket(url.replace(/^http/, "ws"), [...protocols], by as object);
     const client = new ChannelClient(socket, protocols);
     await once(socket, "open");
     return client;

@@ -79,7 +79,7 @@ export class Cri {
     name: string,
     request: Message,
     take: (answer: Message) => void,
-  ): { readonly ready: Promise<void>; readonly ended: Promise<void>; end(): void } {
+  ): { readonly ready: Promise<void>; readonly ended: Promise<void>; end(): void; pause(): void; resume(): void } {
     const client = this.#clients.find((each) => name in each) as unknown as Record<string, StreamMethod>;
     const call = client[name]?.call(client, request);
     if (call === undefined) throw new Error(`the CRI has no call ${name}`);
@@ -93,7 +93,7 @@ export class Cri {
     });
     // Only who waits for it hears of a failure.
     ended.catch(() => {});
-    return { ready, ended, end: () => call.cancel() };
+    return { ready, ended, end: () => call.cancel(), pause: () => call.pause(), resume: () => call.resume() };
   }
 
   close(): void {

@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { request } from "node:http";
 import type { Duplex } from "node:stream";
 import { dataHeader, FrameDecoder, ping, rstStream, synStream } from "../../src/cri/streaming/spdy/frames.ts";
+import type { ConnectionMaker } from "./cut-connection.ts";
 import { HeaderReader, HeaderWriter } from "../../src/cri/streaming/spdy/header-block.ts";
 
 export interface Refusal {
@@ -16,13 +17,13 @@ interface Upgraded {
 }
 
 /** @returns the answer of a server that does not upgrade */
-export async function upgradeToSpdy(url: string, protocols: readonly string[]): Promise<Upgraded | Refusal> {
+export async function upgradeToSpdy(url: string, protocols: readonly string[], by: ConnectionMaker = {}): Promise<Upgraded | Refusal> {
   const headers = {
     connection: "Upgrade",
     upgrade: "SPDY/3.1",
     ...(protocols.length > 0 && { "x-stream-protocol-version": [...protocols] }),
   };
-  const asked = request(url, { method: "POST", headers });
+  const asked = request(url, { method: "POST", headers, ...by });
   asked.end();
   return await new Promise((resolve, reject) => {
     asked.once("error", reject);
@@ -89,12 +90,14 @@ export class SpdyClient {
     this.protocol = protocol;
     socket.on("error", () => {});
     this.closed = once(socket, "close");
+    // One that breaks is told to who waits for it.
+    this.closed.catch(() => {});
     if (reads) void this.read();
   }
 
   /** @param reads false: nothing that comes is read before `read` */
-  static async connect(url: string, protocols: readonly string[], reads = true): Promise<SpdyClient> {
-    const answer = await upgradeToSpdy(url, protocols);
+  static async connect(url: string, protocols: readonly string[], reads = true, by: ConnectionMaker = {}): Promise<SpdyClient> {
+    const answer = await upgradeToSpdy(url, protocols, by);
     if ("status" in answer) throw new Error(`not upgraded: ${answer.status} ${answer.body}`);
     return new SpdyClient(answer, reads);
   }

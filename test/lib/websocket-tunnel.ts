@@ -4,19 +4,25 @@ import { randomBytes } from "node:crypto";
 import { request } from "node:http";
 import type { Socket } from "node:net";
 import { Duplex } from "node:stream";
+import type { ConnectionMaker } from "./cut-connection.ts";
 
 const BINARY = 0x82;
 const LONG = 127;
 
 /** @returns the stream and the protocol that the server chose */
-export async function openTunnel(url: string, protocol: string): Promise<{ stream: Duplex; protocol: string }> {
-  const { socket, protocol: chosen } = await upgradeToWebSocket(url, protocol);
+export async function openTunnel(url: string, protocol: string, by: ConnectionMaker = {}): Promise<{ stream: Duplex; protocol: string }> {
+  const { socket, protocol: chosen } = await upgradeToWebSocket(url, protocol, by);
   return { stream: tunnel(socket), protocol: chosen };
 }
 
 /** @returns the connection itself, of which nothing is read yet */
-export async function upgradeToWebSocket(url: string, protocol: string): Promise<{ socket: Socket; protocol: string }> {
+export async function upgradeToWebSocket(
+  url: string,
+  protocol: string,
+  by: ConnectionMaker = {},
+): Promise<{ socket: Socket; protocol: string }> {
   const asked = request(url, {
+    ...by,
     headers: {
       connection: "Upgrade",
       upgrade: "websocket",

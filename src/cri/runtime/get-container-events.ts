@@ -18,6 +18,7 @@ export const getContainerEvents: ServerStreamHandler<GetEventsRequest, Container
   { signal },
 ) {
   for await (const { event } of engine.events.read(engine.events.cursor, true, signal)) {
+    if (event.sandbox === undefined) continue;
     yield {
       containerId: event.id,
       containerEventType: TYPE[event.type],

@@ -13,6 +13,12 @@ interface Item {
   readonly bytes?: Uint8Array;
 }
 
+interface Step {
+  readonly id: string;
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
 async function folder(t: ExecutionContext): Promise<string> {
   const path = await mkdtemp(join(tmpdir(), "berth-store-"));
   t.teardown(() => rm(path, { recursive: true, force: true }));
@@ -120,6 +126,30 @@ test("what was asked for before the end is written, and what comes later is refu
   await Promise.all([...asked, closed]);
   const again = await Store.open(root);
   t.deepEqual([...again.collection<Item>("item").values()].map((item) => item.id).sort(), ["a", "b"]);
+  await again.close();
+});
+
+test("what goes along with a change is recorded with it, and is told what was before", async (t) => {
+  const root = await folder(t);
+  const store = await Store.open(root);
+  const [items, steps] = [store.collection<Item>("item"), store.collection<Step>("step")];
+  items.accompany((before, after) => [steps.put({ id: `${steps.size}`, from: before?.at ?? 0n, to: after?.at ?? 0n })]);
+  // Asked for at the same time: the later ones still see what the first has made of it.
+  await Promise.all([
+    store.commit(items.put({ id: "a", at: 1n })),
+    store.commit(items.put({ id: "a", at: 2n })),
+    store.commit(items.delete("a")),
+  ]);
+  await store.close();
+  const again = await Store.open(root);
+  t.deepEqual(
+    [...again.collection<Step>("step").values()],
+    [
+      { id: "0", from: 0n, to: 1n },
+      { id: "1", from: 1n, to: 2n },
+      { id: "2", from: 2n, to: 0n },
+    ],
+  );
   await again.close();
 });
 
