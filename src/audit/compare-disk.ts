@@ -18,6 +18,7 @@ export function compareDisk({ sandboxes, containers }: Records, found: Found, { 
     return { class: kind, object: path, sandboxId, containerId, problem: "it is not there", mend: { step: "none", advice } };
   };
   const ready = living.filter(({ state: is }) => is === "ready");
+  const layers = new Set(found.writableFolders);
   const there = new Set(found.sockets.map((name) => join(state, "s", name)));
   return [
     ...[...there].filter((path) => !sockets.has(path)).map((path) => stray("socket", path, "")),
@@ -34,7 +35,7 @@ export function compareDisk({ sandboxes, containers }: Records, found: Found, { 
       .filter((name) => !known.has(name))
       .map((name) => stray("writable layer", join(root, "containers", name), "", name)),
     ...containers
-      .filter(({ id, state: is }) => is !== "planned" && !found.writableFolders.includes(id))
+      .filter(({ id, state: is }) => is !== "planned" && !layers.has(id))
       .map(({ id, sandboxId, writableDir }) => lost("writable layer", writableDir, sandboxId, id, "remove the container")),
     ...found.temporary.map((path): Difference => {
       const problem = "no call under way has made it";

@@ -1,7 +1,7 @@
 // What exists of this node: kernel objects by one question to the helper, folders and files by a look at them. No file is read.
 import { readdir, stat } from "node:fs/promises";
 import { basename, join } from "node:path";
-import type { ListObjectsResult, NetworkDifference } from "../generated/berth/native/helper.ts";
+import type { FoundProcess, ListObjectsResult, NetworkDifference } from "../generated/berth/native/helper.ts";
 import type { Helper } from "../native-client/helper.ts";
 import type { NetworkService } from "../network/network-service.ts";
 import { isAlive } from "../sandbox/shims.ts";
@@ -36,11 +36,10 @@ const AT_ONCE = 64;
 export async function look(helper: Helper, network: NetworkService, records: Records, places: Places): Promise<Found> {
   const { state, root } = places;
   const elsewhere = records.sandboxes.filter(({ cgroupPath }) => !cgroupPath.startsWith(`${places.cgroupParent}/`));
+  const ids = new Set<string>(elsewhere.map(({ id }) => id));
   const objects = await helper.listObjects({
     cgroupParent: places.ownsCgroupParent ? places.cgroupParent : "",
-    cgroupPaths: [...elsewhere, ...records.containers.filter(({ sandboxId }) => elsewhere.some(({ id }) => id === sandboxId))].map(
-      ({ cgroupPath }) => cgroupPath,
-    ),
+    cgroupPaths: [...elsewhere, ...records.containers.filter(({ sandboxId }) => ids.has(sandboxId))].map(({ cgroupPath }) => cgroupPath),
     linkAlias: places.linkAlias,
     linkNames: records.endpoints.map(({ hostInterface }) => hostInterface),
     nftTable: places.hasNetwork ? places.nftTable : "",
@@ -60,7 +59,7 @@ export async function look(helper: Helper, network: NetworkService, records: Rec
     blobs: await filesOf(join(root, "content", "blobs", "sha256")),
     temporary: temporary.flat(),
     network: await network.differences(),
-    alive: await aliveOf(records),
+    alive: await aliveOf(records, objects.processes),
   };
 }
 
@@ -85,8 +84,10 @@ async function sizeOf(path: string): Promise<FoundFile | undefined> {
   return status === undefined ? undefined : { name: basename(path), sizeBytes: status.size };
 }
 
-async function aliveOf({ sandboxes }: Records): Promise<ReadonlySet<number>> {
+/** The helper has listed nearly all of them; only the others are looked at one by one. */
+async function aliveOf({ sandboxes }: Records, listed: readonly FoundProcess[]): Promise<ReadonlySet<number>> {
   const known = sandboxes.flatMap(({ shim, portProxy }) => [shim, portProxy]).filter((process) => process !== undefined);
-  const alive = await Promise.all(known.map(isAlive));
+  const startTicks = new Map(listed.map((process) => [process.pid, process.startTicks]));
+  const alive = await Promise.all(known.map((process) => startTicks.get(process.pid) === process.startTicks || isAlive(process)));
   return new Set(known.filter((_, index) => alive[index]).map(({ pid }) => pid));
 }
