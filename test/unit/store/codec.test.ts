@@ -19,6 +19,13 @@ test("a label that is called like a mark of ours is a label, and no reason not t
   }
 });
 
+test("a label that is called like a part of every object is a label as any other", (t) => {
+  const labels: unknown = JSON.parse('{"__proto__":{"$bigint":"5"},"constructor":"x"}');
+  const record = decodeRecord(encodeRecord({ id: "a", atNanos: 1n, labels }));
+  t.deepEqual(record, { id: "a", atNanos: 1n, labels });
+  t.is(Object.getPrototypeOf((record as { labels: object }).labels), Object.prototype);
+});
+
 test("an object that looks like bytes of a buffer keeps its keys, unless it is one", (t) => {
   const record = { id: "a", labels: { type: "Buffer", data: "text" } };
   t.deepEqual(decodeRecord(encodeRecord(record)), record);
