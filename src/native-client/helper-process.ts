@@ -26,6 +26,8 @@ export class HelperProcess {
   readonly #options: HelperProcessOptions;
   readonly client: HelperClient;
   #child: ChildProcess | undefined;
+  /** of a helper that is no child of ours; 0: there was none */
+  #takenOver = 0;
   #replacing = false;
   #stopping = false;
 
@@ -37,7 +39,10 @@ export class HelperProcess {
   async ensure(): Promise<HelperHelloResult> {
     const present = await this.client.hello().catch(() => undefined);
     if (present !== undefined) {
-      if (await this.#isAsWeStartIt(present.pid)) return present;
+      if (await this.#isAsWeStartIt(present.pid)) {
+        this.#takenOver = present.pid;
+        return present;
+      }
       await this.#end(present);
     }
     this.#start();
@@ -54,7 +59,7 @@ export class HelperProcess {
     }
   }
 
-  /** Ends the helper; shims go on. */
+  /** Ends the helper and waits for its end, with which the mount of the state folder goes; shims go on. */
   async stop(): Promise<void> {
     this.#stopping = true;
     const child = this.#child;
@@ -64,6 +69,7 @@ export class HelperProcess {
         : new Promise((resolve) => child.once("exit", resolve));
     await this.client.shutdown().catch(() => {});
     await gone;
+    if (child === undefined && this.#takenOver !== 0) await hasEnded(this.#takenOver);
   }
 
   /** One of an earlier build would serve until the next boot, and start shims of its own build. */
@@ -80,10 +86,7 @@ export class HelperProcess {
     this.#replacing = true;
     await this.client.shutdown().catch(() => {});
     // Its lock goes with the last of its threads; the next one would be refused before that.
-    for (const deadline = performance.now() + END_TIMEOUT_MS; await isThere(pid); await pause(RETRY_MS)) {
-      if (performance.now() < deadline) continue;
-      throw new AgentError("unavailable", `replace the helper on ${socketPath}: process ${pid} has not ended`);
-    }
+    if (!(await hasEnded(pid))) throw new AgentError("unavailable", `replace the helper on ${socketPath}: process ${pid} has not ended`);
     this.#replacing = false;
   }
 
@@ -123,6 +126,14 @@ export class HelperProcess {
 }
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
+
+/** Waits for it. @returns false when it took too long */
+async function hasEnded(pid: number): Promise<boolean> {
+  for (const deadline = performance.now() + END_TIMEOUT_MS; await isThere(pid); await pause(RETRY_MS)) {
+    if (performance.now() > deadline) return false;
+  }
+  return true;
+}
 
 /** A zombie's threads have ended, and its files are closed. */
 async function isThere(pid: number): Promise<boolean> {
