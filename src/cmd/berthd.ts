@@ -136,7 +136,6 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
   started.defer(() => streaming.close());
   const engine: Engine = {
     streaming,
-    version: VERSION,
     sandboxes,
     containers,
     images,
@@ -223,7 +222,7 @@ async function main(): Promise<void> {
   const engine = starting.then((node) => node.engine);
   // A start that fails is told below; calls that came meanwhile have their own answer.
   engine.catch(() => {});
-  const server = await serve(config.socket, config.socketMode, new Edge(engine, log));
+  const server = await serve(config.socket, config.socketMode, new Edge(engine, log, VERSION));
   const stopped = new Promise<NodeJS.Signals>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, resolve);
   });

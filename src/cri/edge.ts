@@ -56,15 +56,29 @@ export class Edge {
   #inFlight = 0;
   #idle: (() => void) | undefined;
 
+  /** of berthd */
+  readonly version: string;
+
   /** @param engine resolves when recovery is done; calls that come before wait for it */
-  constructor(engine: Promise<Engine>, log: Log) {
+  constructor(engine: Promise<Engine>, log: Log, version: string) {
     this.#engine = engine;
     this.#log = log;
+    this.version = version;
+  }
+
+  /** A call that needs nothing of the node, and does not wait for it. */
+  early<Request, Response>(name: string, answer: () => Response): handleUnaryCall<Request, Response> {
+    return (call, callback) => {
+      void this.#run(name, call, () => Promise.resolve(answer())).then(
+        (response) => callback(null, response),
+        (failure: unknown) => callback(asServerError(failure)),
+      );
+    };
   }
 
   unary<Request, Response>(name: string, handler: Handler<Request, Response>): handleUnaryCall<Request, Response> {
     return (call, callback) => {
-      void this.#run(name, call, async (engine, context) => await handler(engine, call.request, context)).then(
+      void this.#run(name, call, async (context) => await handler(await this.#engine, call.request, context)).then(
         (response) => callback(null, response),
         (failure: unknown) => callback(asServerError(failure)),
       );
@@ -73,7 +87,7 @@ export class Edge {
 
   clientStream<Request, Response>(name: string, handler: StreamHandler<Request, Response>): handleClientStreamingCall<Request, Response> {
     return (call, callback) => {
-      void this.#run(name, call, (engine, context) => handler(engine, call as AsyncIterable<Request>, context)).then(
+      void this.#run(name, call, async (context) => await handler(await this.#engine, call as AsyncIterable<Request>, context)).then(
         (response) => callback(null, response),
         (failure: unknown) => callback(asServerError(failure)),
       );
@@ -100,7 +114,8 @@ export class Edge {
     endings: readonly AbortSignal[],
   ): handleServerStreamingCall<Request, Response> {
     return (call) => {
-      const send = async (engine: Engine, context: CallContext): Promise<void> => {
+      const send = async (context: CallContext): Promise<void> => {
+        const engine = await this.#engine;
         const signal = AbortSignal.any([context.signal, ...endings]);
         const responses = handler(engine, call.request, { signal })[Symbol.asyncIterator]();
         try {
@@ -138,7 +153,7 @@ export class Edge {
     });
   }
 
-  async #run<T>(name: string, call: EventEmitter, work: (engine: Engine, context: CallContext) => Promise<T>): Promise<T> {
+  async #run<T>(name: string, call: EventEmitter, work: (context: CallContext) => Promise<T>): Promise<T> {
     const requestId = ++this.#lastRequestId;
     const startedAtMs = performance.now();
     const abort = new AbortController();
@@ -146,7 +161,7 @@ export class Edge {
     call.on("cancelled", leave);
     this.#inFlight++;
     try {
-      const response = await work(await this.#engine, { signal: abort.signal });
+      const response = await work({ signal: abort.signal });
       const fields = { call: name, requestId, ms: elapsed(startedAtMs) };
       if (POLLED.has(name)) this.#log.debug(fields, "call");
       else this.#log.info(fields, "call");

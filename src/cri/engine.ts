@@ -11,7 +11,6 @@ import type { WhyService } from "../why/why-service.ts";
 import type { StreamingServer } from "./streaming/streaming-server.ts";
 
 export interface Engine {
-  readonly version: string;
   readonly sandboxes: SandboxService;
   readonly containers: ContainerService;
   readonly images: ImageService;

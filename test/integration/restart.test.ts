@@ -157,6 +157,32 @@ test("a pod whose shim dies together with the helper is settled, and can be remo
   await pod.remove();
 });
 
+test("after kill -9 each of thirty pods is as it is: those that run, those that have ended meanwhile, and those without a shim", async (t) => {
+  const count = 30;
+  const pods = await Promise.all(Array.from({ length: count }, () => Pod.run(node())));
+  const containers = await Promise.all(pods.map((pod) => pod.start("main", ["sleep", "1000"])));
+  const [ended, lost] = await Promise.all([containers[3]?.pid(), shimPid(pods[7])]);
+  await node().crash();
+  for (const pid of [ended, lost]) process.kill(pid ?? 0, "SIGKILL");
+  await node().eventually("both have ended", async () => ([ended, lost].some((pid) => isRunning(pid ?? 0)) ? undefined : true));
+  await node().boot();
+  const states = await Promise.all(pods.map(async (pod) => (await pod.status()).status.state));
+  t.deepEqual(
+    states,
+    states.map((_, index) => (index === 7 ? "SANDBOX_NOTREADY" : "SANDBOX_READY")),
+  );
+  const exits = await Promise.all(containers.map((container) => container.status()));
+  t.deepEqual(
+    exits.map(({ state, exit_code: code }) => `${state} ${code}`),
+    exits.map((_, index) => (index === 3 || index === 7 ? "CONTAINER_EXITED 137" : "CONTAINER_RUNNING 0")),
+  );
+  const { items } = await node().cri.call<{ items: readonly unknown[] }>("ListPodSandbox", {});
+  t.is(items.length, count);
+  await Promise.all(pods.map((pod) => pod.remove()));
+});
+
+const shimPid = async (pod: Pod | undefined): Promise<number> => JSON.parse((await pod?.status())?.info["info"] ?? "{}").shimPid;
+
 test("a shim that does not answer delays the start of berthd by moments only", async (t) => {
   const [frozen, other] = [await Pod.run(node()), await Pod.run(node())];
   const shimPid = Number(JSON.parse((await frozen.status()).info["info"] ?? "{}").shimPid);

@@ -111,7 +111,7 @@ export class TestNode {
     const child = this.#spawn(program);
     await this.eventually("berthd serves", async () => {
       if (child.exitCode !== null) throw new Error(`berthd ended with ${child.exitCode}: ${this.#log}`);
-      return await this.cri.call("Version", {}, 1000).then(
+      return await this.cri.call("Status", {}, 1000).then(
         () => true,
         () => undefined,
       );

@@ -40,7 +40,7 @@ import { version } from "./version.ts";
 
 export function runtimeService(edge: Edge): UntypedServiceImplementation {
   return {
-    version: edge.unary("Version", version),
+    version: edge.early("Version", () => version(edge.version)),
     status: edge.unary("Status", status),
     runtimeConfig: edge.unary("RuntimeConfig", runtimeConfig),
     runPodSandbox: edge.unary("RunPodSandbox", runPodSandbox),

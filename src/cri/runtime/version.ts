@@ -1,10 +1,9 @@
-import type { VersionRequest, VersionResponse } from "../../generated/cri/runtime/v1/api.ts";
-import type { Handler } from "../edge.ts";
+import type { VersionResponse } from "../../generated/cri/runtime/v1/api.ts";
 
 /** The kubelet wants all four fields, and its own "0.1.0" back. */
-export const version: Handler<VersionRequest, VersionResponse> = (engine) => ({
+export const version = (runtimeVersion: string): VersionResponse => ({
   version: "0.1.0",
   runtimeName: "berth",
-  runtimeVersion: engine.version,
+  runtimeVersion,
   runtimeApiVersion: "v1",
 });
