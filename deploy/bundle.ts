@@ -1,5 +1,5 @@
 // Makes build/bin: berthd and berth with what they load, and small programs that start them.
-import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type BuildOptions, build } from "esbuild";
@@ -23,6 +23,8 @@ const options = {
   outdir: bin,
   outExtension: { ".js": ".mjs" },
   bundle: true,
+  // gRPC asks for it to describe itself, which nobody here wants.
+  external: ["@grpc/proto-loader"],
   platform: "node",
   target: "node24",
   format: "esm",
@@ -46,8 +48,9 @@ await build({
     "node-info-worker": "src/stats/node-info-worker.ts",
   },
 });
-// What berthd imports only when it needs it has a file of its own.
-await build({ ...options, entryPoints: { berthd: "src/cmd/berthd.ts" }, splitting: true, chunkNames: "berthd-[name]" });
+// What berthd imports only when it needs it has files of its own, named after what is in them.
+for (const name of await readdir(bin)) if (/^berthd-.+\.mjs$/.test(name)) await rm(join(bin, name));
+await build({ ...options, entryPoints: { berthd: "src/cmd/berthd.ts" }, splitting: true, chunkNames: "berthd-[name]-[hash]" });
 
 // A node beside the program is preferred: packages bring theirs.
 const starter = (name: string, environment: string, flags: string): string => `#!/bin/sh

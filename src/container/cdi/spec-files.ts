@@ -5,7 +5,6 @@ import { open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError, messageOf } from "../../base/errors.ts";
 import type { CdiSpec } from "./cdi-spec.ts";
-import { readSpec } from "./read-spec.ts";
 
 const MAX_FILES = 256;
 const MAX_FILE_BYTES = 1024 * 1024;
@@ -72,6 +71,8 @@ export class CdiSpecFiles {
       checkFile(status, path);
       const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_FILE_BYTES + 1), 0, MAX_FILE_BYTES + 1, 0);
       if (bytesRead > MAX_FILE_BYTES) throw refuse(path, `it is over ${MAX_FILE_BYTES} bytes`);
+      // Most nodes have no such file, and do without a reader of YAML.
+      const { readSpec } = await import("./read-spec.ts");
       return { stamp, outcome: readSpec(buffer.subarray(0, bytesRead), path) };
     } catch (failure) {
       if (failure instanceof Error && "code" in failure && failure.code === "ENOENT") return undefined;
