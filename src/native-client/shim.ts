@@ -82,8 +82,8 @@ export class ShimClient {
     return this.#connection.isOpen;
   }
 
-  hello(): Promise<ShimHelloResult> {
-    return this.#call({ $case: "hello", value: { protocolVersion: PROTOCOL_VERSION } }, (result) => resultOf(result, "hello"));
+  hello(timeoutMs = CALL_TIMEOUT_MS): Promise<ShimHelloResult> {
+    return this.#call({ $case: "hello", value: { protocolVersion: PROTOCOL_VERSION } }, (result) => resultOf(result, "hello"), timeoutMs);
   }
 
   /** @throws AgentError failed-precondition when the shim is of a build that does not have it */

@@ -14,15 +14,14 @@ import type { RecordIndex } from "../store/record-index.ts";
 import type { SandboxContents } from "./contents.ts";
 import type { SandboxContext } from "./context.ts";
 import { sandboxEventTypes } from "./events.ts";
+import { hangs, killShim } from "./kill-shim.ts";
 import { recoverSandbox, recoverSandboxes, settleLost, untilSettled } from "./recover-sandbox.ts";
-import { type SandboxConfig, type SandboxRecord, type ShimIdentity, sandboxKey } from "./records.ts";
+import { type SandboxConfig, type SandboxRecord, sandboxKey } from "./records.ts";
 import { runSandbox } from "./run-sandbox.ts";
 import { isAlive, type ShimBuild, Shims } from "./shims.ts";
 import { nextSandboxState } from "./state.ts";
 import { sharingCgroup, teardownSandbox } from "./teardown.ts";
 import { type SandboxResourcesChange, updateSandboxResources } from "./update-sandbox-resources.ts";
-
-const KILL_TIMEOUT_MS = 10_000;
 
 export type SandboxOptions = Omit<SandboxContext, "records" | "byCgroup" | "shims" | "lock" | "contents">;
 
@@ -203,19 +202,16 @@ export class SandboxService {
       const { shim } = sandbox;
       // Its loss may be noticed by this stop first; then that is all there is to do.
       if (sandbox.state === "ready" && (shim === undefined || !(await isAlive(shim)))) return await settleLost(this.#context, sandbox);
-      if (shim !== undefined && this.#context.shims.problem(id) !== undefined) return await this.#end(sandbox, shim);
+      const problem = this.#context.shims.problem(id);
+      show("shim");
+      if (shim !== undefined && (problem !== undefined || (await hangs(this.#context, id))))
+        return await killShim(this.#context, sandbox, shim, problem);
       show("containers");
       await this.#context.contents().stopAll(id);
       show("teardown");
       await teardownSandbox(this.#context, sandbox);
       await this.#context.store.commit(this.#context.records.put({ ...sandbox, state: nextSandboxState(sandbox.state, "stop") }));
     });
-  }
-
-  /** A shim that this build does not understand can't be asked to stop anything: all it has is killed with it. */
-  async #end(sandbox: SandboxRecord, shim: ShimIdentity): Promise<void> {
-    await this.#context.helper.killProcess({ ...shim, timeoutMillis: KILL_TIMEOUT_MS });
-    await settleLost(this.#context, sandbox);
   }
 
   async #disconnected(id: SandboxId): Promise<void> {

@@ -17,6 +17,7 @@ const STAGES: Readonly<Record<string, string>> = {
   "pid namespace": "the pod's PID namespace to be made",
   lock: "another call on the container",
   handler: "the program to have a handler for its stop signal",
+  shim: "its shim to answer",
   containers: "its containers to end",
   teardown: "the kernel to let go of its namespaces, links and cgroup",
   manifest: "the registry to send the manifest",

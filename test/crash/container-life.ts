@@ -1,5 +1,5 @@
 // Steps in the life of a container, each followed by a look at what it has done.
-import { existsSync, statSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { rename } from "node:fs/promises";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
@@ -174,7 +174,10 @@ async function update(life: PodLife, container: ContainerModel): Promise<void> {
     throw new Violation(`${container.name}: its memory limit was set to ${limit}, and is ${found}`);
 }
 
-/** As a kubelet does it. */
+// Refused on a full disk, where the file may end in the middle of a line; or not answered, by a berthd that was killed.
+const NOT_REOPENED: readonly status[] = [status.RESOURCE_EXHAUSTED, status.UNAVAILABLE, status.CANCELLED, status.DEADLINE_EXCEEDED];
+
+/** As a kubelet does it: it asks once, and without an answer gives the file its name back, whatever is there by then. */
 export async function rotate(life: PodLife, container: ContainerModel): Promise<void> {
   const { world, random, pod } = life;
   if (!runsOn(container)) return void (await looksRight(life, container));
@@ -185,11 +188,9 @@ export async function rotate(life: PodLife, container: ContainerModel): Promise<
     container.name,
     "ReopenContainerLog",
     { container_id: container.id },
-    // On a full disk the file may end in the middle of a line.
-    { random, pod, settled: async ({ code }) => (code === status.RESOURCE_EXHAUSTED ? { isRefused: true } : undefined) },
+    { random, pod, settled: async ({ code }) => (NOT_REOPENED.includes(code) ? { isRefused: true } : undefined) },
   );
-  // One that has something in it is in use: an earlier try was heard, and not answered.
-  if (isRefused === true && !(existsSync(path) && statSync(path).size > 0)) {
+  if (isRefused === true) {
     await rename(rotated(path, container.rotations), path);
     container.rotations -= 1;
   }

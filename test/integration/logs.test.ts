@@ -89,6 +89,39 @@ test("a log is renamed and reopened fifty times while it is written", async (t) 
   await pod.remove();
 });
 
+test("a caller that was not answered gives the old file its name back, over the one that is written: no line is lost", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("counter", [
+    "sh",
+    "-c",
+    `trap 'echo done; exit 0' TERM; i=0; while :; do i=$((i+1)); echo line $i ${PADDING}; sleep 0.01; done`,
+  ]);
+  const { log_path } = await container.status();
+  await container.logged(/ line 3 /);
+  await node().crash();
+  const isKilled = node().bootUntil("answered shim reopenLog", 30_000);
+  await rename(log_path, `${log_path}.1`);
+  let isOver = false;
+  void isKilled.finally(() => {
+    isOver = true;
+  });
+  while (!isOver)
+    await node()
+      .cri.call("ReopenContainerLog", { container_id: container.id })
+      .catch(() => {});
+  t.true(await isKilled);
+  t.true(existsSync(log_path), "the shim has begun a new file");
+  // As a kubelet does it.
+  await rename(`${log_path}.1`, log_path);
+  await node().boot();
+  const last = numbersIn(readFileSync(log_path, "utf8")).at(-1) ?? 0;
+  await container.logged(new RegExp(` line ${last + 20} `));
+  await container.stop(10);
+  const numbers = numbersIn(readFileSync(log_path, "utf8"));
+  t.true(isWhole(numbers, numbers.at(-1) ?? 0), gap(numbers));
+  await pod.remove();
+});
+
 test("a pod that asks for it has its logs rotated, also while berthd is away, and the oldest files go", async (t) => {
   const pod = await Pod.run(node(), ROTATED);
   const container = await pod.start("counter", ["sh", "-c", `until [ -e /tmp/go ]; do sleep 0.02; done; ${counter(30_000)[2]}`]);

@@ -31,6 +31,21 @@ async function livesItsLife(t: { is(actual: unknown, expected: unknown): void; t
   await pod.remove();
 }
 
+test("a pod whose shim hangs can be stopped and removed: its containers have ended with the shim", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"]);
+  process.kill(Number(JSON.parse((await pod.status()).info["info"] ?? "{}").shimPid), "SIGSTOP");
+  const stopped = pod.stop();
+  await node().eventually("berth why says what the stop waits for", async () => {
+    const { stdout } = await berth(["why", pod.id]);
+    return /^StopPodSandbox: waits for its shim to answer, since .*; its shim does not answer\n$/.test(stdout.toString()) || undefined;
+  });
+  await stopped;
+  t.is((await pod.status()).status.state, "SANDBOX_NOTREADY");
+  t.like(await container.status(), { state: "CONTAINER_EXITED", exit_code: 137, reason: "ShimLost" });
+  await pod.remove();
+});
+
 test("with an unpacker, a pull and a shim stuck other pods live, all are listed and measured, and berth why says what hangs", async (t) => {
   const stuck = await Stuck.begin(node(), "stuck");
   try {

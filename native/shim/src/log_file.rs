@@ -6,23 +6,25 @@ use rustix::{
     io::{Errno, write},
 };
 use std::{
-    os::fd::OwnedFd,
+    fs::File,
+    os::{
+        fd::{AsRawFd, OwnedFd},
+        unix::fs::FileExt,
+    },
     path::{Component, Path, PathBuf},
 };
 
 // With so much unwritten nothing more is read: the container waits, and loses nothing.
 const MAX_PENDING_BYTES: usize = 256 * 1024;
 const KEPT_BUFFER_BYTES: usize = 16 * 1024;
+// Of a file that has lost its name to an older one: seconds of a fast writer.
+const MAX_MOVED_BYTES: u64 = 16 * 1024 * 1024;
 // A rotation that failed is tried again when so much more was written.
 const ROTATION_RETRY_BYTES: u64 = 1024 * 1024;
 
 const FOLDER: OFlags = OFlags::PATH.union(OFlags::DIRECTORY).union(OFlags::CLOEXEC);
-const FILE: OFlags = OFlags::WRONLY
-    .union(OFlags::APPEND)
-    .union(OFlags::CREATE)
-    .union(OFlags::CLOEXEC)
-    .union(OFlags::NONBLOCK)
-    .union(OFlags::NOCTTY);
+const FILE: OFlags =
+    OFlags::WRONLY.union(OFlags::APPEND).union(OFlags::CLOEXEC).union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 const BELOW: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
 
 /// When a log becomes another file.
@@ -47,6 +49,8 @@ pub struct Log {
     place: Option<Place>,
     file: Option<OwnedFd>,
     size: u64,
+    /// of the file that a reopen has opened
+    reopened_at_size: Option<u64>,
     /// the size at which it is rotated
     rotate_at: u64,
     /// whole lines, but for the first when a part of it is in the file
@@ -62,6 +66,7 @@ impl Log {
             place: None,
             file: None,
             size: 0,
+            reopened_at_size: None,
             rotate_at: u64::MAX,
             pending: Vec::new(),
             is_torn: false,
@@ -93,17 +98,23 @@ impl Log {
         let Some(place) = &self.place else { return Ok(()) };
         let file = place.open_file(&place.open_folder()?)?;
         let doing = format!("reopen log {}", place.directory.join(&place.path).display());
-        self.write_pending();
-        if self.is_torn {
-            // Its rest would be in another file. The caller gives the file its name back, and tries again later.
-            return Err(ShimError::io(doing, std::io::Error::from(std::io::ErrorKind::StorageFull)));
+        if let Some(lines) = self.lines_without_name() {
+            self.move_to(file, lines);
+        } else {
+            self.write_pending();
+            if self.is_torn {
+                // Its rest would be in another file. The caller gives the file its name back, and tries again later.
+                return Err(ShimError::io(doing, std::io::Error::from(std::io::ErrorKind::StorageFull)));
+            }
+            self.use_file(file);
         }
-        self.use_file(file);
+        self.reopened_at_size = Some(self.size);
         Ok(())
     }
 
     /// Writes what it can. On a full disk the rest stays, and is tried again.
     pub fn flush(&mut self) {
+        self.follow_older_file();
         self.write_pending();
         if self.pending.is_empty() && self.size >= self.rotate_at {
             self.rotate();
@@ -122,6 +133,37 @@ impl Log {
     pub fn failure(&self) -> Option<ShimError> {
         let (errno, place) = (self.failure?, self.place.as_ref()?);
         Some(ShimError::io(format!("write log {}", place.directory.join(&place.path).display()), errno))
+    }
+
+    /// Who asked for a reopen and had no answer (berthd was killed) gives the older file its name back, as a kubelet does, over the one
+    /// that we write to by then: from there on we write to the older one. A file that was removed stays removed.
+    fn follow_older_file(&mut self) {
+        let Some(lines) = self.lines_without_name() else { return };
+        let Some(older) = self.place.as_ref().and_then(Place::open_present) else { return };
+        self.move_to(older, lines);
+    }
+
+    /// All that was written since a reopen, when its file has lost its name.
+    fn lines_without_name(&self) -> Option<Vec<u8>> {
+        let (file, from) = (self.file.as_ref()?, self.reopened_at_size?);
+        let status = fstat(file).ok()?;
+        let bytes = status.st_size.cast_unsigned().saturating_sub(from);
+        if status.st_nlink != 0 || bytes > MAX_MOVED_BYTES {
+            return None;
+        }
+        let mut lines = vec![0; usize::try_from(bytes).ok()?];
+        // Ours is for writing, and no other name leads there.
+        let readable = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+        readable.read_exact_at(&mut lines, from).ok()?;
+        Some(lines)
+    }
+
+    /// @param lines that come before all that is not written yet
+    fn move_to(&mut self, file: OwnedFd, mut lines: Vec<u8>) {
+        lines.append(&mut self.pending);
+        self.pending = lines;
+        self.is_torn = false;
+        self.use_file(file);
     }
 
     fn write_pending(&mut self) {
@@ -164,6 +206,7 @@ impl Log {
         let max_bytes = self.place.as_ref().map_or(0, |place| place.rotation.max_bytes);
         self.size = fstat(&file).map_or(0, |status| status.st_size.cast_unsigned());
         self.rotate_at = if max_bytes == 0 { u64::MAX } else { max_bytes };
+        self.reopened_at_size = None;
         self.file = Some(file);
     }
 
@@ -224,10 +267,21 @@ impl Place {
         Ok(folder)
     }
 
-    /// For appending, made if need be. Who may write there may have put a device in its place.
+    /// For appending, made if need be.
     fn open_file(&self, folder: &OwnedFd) -> Result<OwnedFd, ShimError> {
+        self.open_with(folder, FILE.union(OFlags::CREATE), Mode::from_raw_mode(0o640))
+    }
+
+    /// The same, where it is there. Nothing is made.
+    fn open_present(&self) -> Option<OwnedFd> {
+        self.directory.join(&self.path).symlink_metadata().ok()?;
+        self.open_with(&self.open_folder().ok()?, FILE, Mode::empty()).ok()
+    }
+
+    /// Who may write there may have put a device in its place.
+    fn open_with(&self, folder: &OwnedFd, flags: OFlags, mode: Mode) -> Result<OwnedFd, ShimError> {
         let failed = |errno: Errno| ShimError::io(self.opening(), errno);
-        let file = openat2(folder, self.name(), FILE, Mode::from_raw_mode(0o640), BELOW).map_err(failed)?;
+        let file = openat2(folder, self.name(), flags, mode, BELOW).map_err(failed)?;
         let stat = fstat(&file).map_err(failed)?;
         if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
             Ok(file)
@@ -260,6 +314,52 @@ mod tests {
         assert!(matches!(open(), Err(ShimError::Argument { .. })));
         drop(reader);
         std::fs::remove_dir_all(&folder).expect("remove");
+    }
+
+    fn log_in(test: &str) -> (Log, PathBuf) {
+        let folder = std::env::temp_dir().join(format!("berth-log-{test}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).expect("folder");
+        let log = Log::open(&folder.to_string_lossy(), "0.log", WHOLE).expect("log");
+        (log, folder)
+    }
+
+    fn write(log: &mut Log, line: &str) {
+        log.add(&[line.as_bytes()]);
+        log.flush();
+    }
+
+    #[test]
+    fn lines_follow_an_older_file_that_is_given_its_name_back_after_a_reopen() {
+        let (mut log, folder) = log_in("back");
+        let (path, older) = (folder.join("0.log"), folder.join("0.log.1"));
+        write(&mut log, "one\n");
+        std::fs::rename(&path, &older).expect("rename");
+        log.reopen().expect("reopen");
+        write(&mut log, "two\n");
+        std::fs::rename(&older, &path).expect("rename back");
+        write(&mut log, "three\n");
+        assert_eq!(std::fs::read_to_string(&path).expect("log"), "one\ntwo\nthree\n");
+
+        // A container that is silent until the next try: what it wrote between is not lost.
+        std::fs::rename(&path, &older).expect("rename");
+        log.reopen().expect("reopen");
+        write(&mut log, "four\n");
+        std::fs::rename(&older, &path).expect("rename back");
+        std::fs::rename(&path, &older).expect("rename");
+        log.reopen().expect("reopen");
+        write(&mut log, "five\n");
+        assert_eq!(std::fs::read_to_string(&path).expect("log"), "four\nfive\n");
+        std::fs::remove_dir_all(&folder).expect("remove");
+    }
+
+    #[test]
+    fn a_log_that_was_removed_with_its_folder_is_not_made_again() {
+        let (mut log, folder) = log_in("removed");
+        log.reopen().expect("reopen");
+        write(&mut log, "one\n");
+        std::fs::remove_dir_all(&folder).expect("remove");
+        write(&mut log, "two\n");
+        assert!(!folder.exists());
     }
 
     #[test]
