@@ -1,6 +1,7 @@
 // berthd: builds the real parts, recovers what was there, and serves until it is told to stop.
 import { randomBytes } from "node:crypto";
 import { chmod, mkdir, rm } from "node:fs/promises";
+import { release } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { AuditService } from "../audit/audit-service.ts";
@@ -14,6 +15,7 @@ import type { Config } from "../config/table.ts";
 import { describeDevices } from "../container/cdi/find-devices.ts";
 import { CdiSpecFiles } from "../container/cdi/spec-files.ts";
 import { ContainerService } from "../container/container-service.ts";
+import type { OciRuntime } from "../container/oci-runtime.ts";
 import { Edge } from "../cri/edge.ts";
 import type { Engine } from "../cri/engine.ts";
 import { serve } from "../cri/server.ts";
@@ -30,7 +32,8 @@ import { type NodeInfo, readNodeInfo } from "../stats/node-info.ts";
 import { UsageService } from "../stats/usage-service.ts";
 import { Store } from "../store/store.ts";
 import { WhyService } from "../why/why-service.ts";
-import { bootId, findProgram, findRuntimes, readNodeFacts, userNamespaceHandlers } from "./node-facts.ts";
+import { bootId, readNodeFacts } from "./node-facts.ts";
+import { askRuntime, canJoinUserNamespaces, findProgram, findRuntimes, hasRecursiveReadOnly } from "./oci-runtimes.ts";
 import { removeFolders, resetNode } from "./reset-node.ts";
 import { VERSION } from "./version.ts";
 
@@ -58,6 +61,7 @@ async function instanceIdOf(store: Store): Promise<string> {
 /** A start that fails takes back what it has started, the last first; so does the stop. */
 async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> {
   const runtimes = findRuntimes(config.runtime, config.moreRuntimes);
+  const asking = Promise.all([...runtimes].map(async ([name, runtime]) => ({ name, runtime, facts: await askRuntime(runtime) })));
   await using started = new AsyncDisposableStack();
   const store = await Store.open(config.root, threadUrl("./store-worker.mjs", "../store/worker.ts"));
   started.defer(() => store.close());
@@ -102,7 +106,7 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
     cdiSpecs,
     strict: config.strict,
     root: config.root,
-    runtimePath: (handler) => requireRuntime(runtimes, handler),
+    runtime: (handler) => requireRuntime(runtimes, handler),
     runtimeTimeoutMs: config.runtimeTimeoutSeconds * 1000,
     logRotation: { maxBytes: BigInt(config.containerLogMaxBytes), maxFiles: config.containerLogMaxFiles },
   });
@@ -134,6 +138,12 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
     log,
   });
   started.defer(() => streaming.close());
+  const asked = (await asking).map(({ name, runtime, facts }) => ({
+    name,
+    ...runtime,
+    ...facts,
+    userNamespaces: hello.idMappedLayers && canJoinUserNamespaces(runtime, facts),
+  }));
   const engine: Engine = {
     streaming,
     sandboxes,
@@ -146,11 +156,12 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
     audit,
     settings,
     why: new WhyService({ ...shared, sandboxes, containers, images, network, nowNanos: () => clock.nowNanos() }),
-    runtimeProblem: () => runtimeProblem(runtimes.get("")),
+    runtimeProblem: () => runtimeProblem(runtimes.get("")?.path),
     diskProblem: () => store.requireRoom().then(() => undefined, messageOf),
     handlers: new Set(["", ...runtimes.keys()]),
-    userNamespaceHandlers: hello.idMappedLayers ? userNamespaceHandlers(runtimes) : new Set(),
-    describe: () => ({ instanceId, node: nodeInfo, cgroupMode: hello.cgroupMode, runtimes: Object.fromEntries(runtimes), ...config }),
+    userNamespaceHandlers: new Set(asked.filter(({ userNamespaces }) => userNamespaces).map(({ name }) => name)),
+    recursiveReadOnlyMounts: hasRecursiveReadOnly(release()),
+    describe: () => ({ instanceId, node: nodeInfo, cgroupMode: hello.cgroupMode, ...config, runtimes: asked }),
     describeCdi: async () => ({ specDirs: cdiSpecs.folders, ...describeDevices(await cdiSpecs.read()) }),
     uploadDir: uploadDir(config),
     inHand,
@@ -187,11 +198,11 @@ function runtimeProblem(path: string | undefined): string | undefined {
   return findProgram(path) === undefined ? `${path} is not there any more` : undefined;
 }
 
-function requireRuntime(runtimes: ReadonlyMap<string, string>, handler: string): string {
-  const path = runtimes.get(handler);
-  if (path === undefined)
+function requireRuntime(runtimes: ReadonlyMap<string, OciRuntime>, handler: string): OciRuntime {
+  const runtime = runtimes.get(handler);
+  if (runtime === undefined)
     throw new AgentError("failed-precondition", `find OCI runtime of handler ${JSON.stringify(handler)}: it is not installed`);
-  return path;
+  return runtime;
 }
 
 // The bundle has its threads beside it; unbuilt sources have them where they belong.

@@ -14,7 +14,7 @@ export interface Config {
   readonly helperSocket: string;
   readonly manageHelper: boolean;
   readonly runtime: string;
-  readonly moreRuntimes: Readonly<Record<string, string>>;
+  readonly moreRuntimes: Readonly<Record<string, RuntimeCommand>>;
   readonly cdiSpecDirs: readonly string[];
   readonly podSubnet: string;
   readonly bridge: string;
@@ -33,6 +33,12 @@ export interface Config {
   readonly streamIdleTimeoutSeconds: number;
   readonly containerLogMaxBytes: number;
   readonly containerLogMaxFiles: number;
+}
+
+/** Of an OCI runtime: a path or a name, and what comes before the arguments of each call. */
+export interface RuntimeCommand {
+  readonly program: string;
+  readonly args: readonly string[];
 }
 
 /** One setting. `read` takes the text of a flag, or of the file's value. */
@@ -98,14 +104,14 @@ function interfaceName(value: string): string {
   return value;
 }
 
-/** "youki=/usr/bin/youki,other=runsc" */
-function programs(value: string): Readonly<Record<string, string>> {
+/** "youki=/usr/bin/youki,other=runsc --debug" */
+function programs(value: string): Readonly<Record<string, RuntimeCommand>> {
   const pairs = value.split(",").filter((pair) => pair.trim() !== "");
   return Object.fromEntries(
     pairs.map((pair) => {
-      const [, name = "", program = ""] = /^\s*([a-z0-9][a-z0-9.-]{0,62})=(\S+)\s*$/.exec(pair) ?? [];
+      const [, name = "", program = "", args = ""] = /^\s*([a-z0-9][a-z0-9.-]{0,62})=(\S+)((?:\s+\S+)*)\s*$/.exec(pair) ?? [];
       if (name === "") throw new AgentError("invalid-argument", `${JSON.stringify(pair)} is no handler with its program, name=path`);
-      return [name, program];
+      return [name, { program, args: args.split(/\s+/).filter((word) => word !== "") }];
     }),
   );
 }
@@ -153,8 +159,8 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
   moreRuntimes: {
     name: "runtimes",
     default: "",
-    unit: "name=path, with commas",
-    doc: "OCI runtimes of further handlers, beside crun and runc. One that is not there ends the start.",
+    unit: "name=path arguments, with commas",
+    doc: "OCI runtimes of further handlers, beside crun and runc; the arguments come before those of each call. One that is not there ends the start.",
     read: programs,
   },
   cdiSpecDirs: {

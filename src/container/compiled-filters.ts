@@ -29,20 +29,20 @@ export class CompiledFilters {
     this.#clock = clock;
   }
 
-  /** Gives the spec the filter of its profile. @returns whether there is one */
-  addTo(spec: OciSpec, runtimePath: string): boolean {
-    const filter = this.#filters.get(keyOf(spec.linux.seccomp, runtimePath));
+  /** Gives the spec the filter of its profile. @param runtime as its command line begins @returns whether there is one */
+  addTo(spec: OciSpec, runtime: string): boolean {
+    const filter = this.#filters.get(keyOf(spec.linux.seccomp, runtime));
     if (filter === undefined || this.#clock.nowNanos() - filter.atNanos > LONGEST_NANOS) return false;
     spec.annotations = { ...spec.annotations, [ANNOTATION]: filter.base64 };
     return true;
   }
 
   /** @param folder of the runtime's own state of a container that was just started with the profile */
-  async keep(seccomp: OciSeccomp | undefined, runtimePath: string, folder: string): Promise<void> {
+  async keep(seccomp: OciSeccomp | undefined, runtime: string, folder: string): Promise<void> {
     if (seccomp === undefined) return;
     const bytes = await readFilter(join(folder, "seccomp.bpf"));
     if (bytes === undefined) return;
-    const key = keyOf(seccomp, runtimePath);
+    const key = keyOf(seccomp, runtime);
     this.#filters.delete(key);
     this.#filters.set(key, { base64: bytes.toString("base64"), atNanos: this.#clock.nowNanos() });
     for (const oldest of this.#filters.keys()) {
@@ -52,15 +52,15 @@ export class CompiledFilters {
   }
 
   /** A start with it has failed, and whose fault that was nobody knows. */
-  forget(seccomp: OciSeccomp | undefined, runtimePath: string): void {
-    this.#filters.delete(keyOf(seccomp, runtimePath));
+  forget(seccomp: OciSeccomp | undefined, runtime: string): void {
+    this.#filters.delete(keyOf(seccomp, runtime));
   }
 }
 
 /** Of the whole profile: two that differ in an error alone are two. */
-const keyOf = (seccomp: OciSeccomp | undefined, runtimePath: string): string =>
+const keyOf = (seccomp: OciSeccomp | undefined, runtime: string): string =>
   createHash("sha256")
-    .update(JSON.stringify([runtimePath, seccomp]))
+    .update(JSON.stringify([runtime, seccomp]))
     .digest("base64");
 
 async function readFilter(path: string): Promise<Buffer | undefined> {

@@ -14,6 +14,7 @@ import type { Store } from "../store/store.ts";
 import type { CdiSpecFiles } from "./cdi/spec-files.ts";
 import type { CompiledFilters } from "./compiled-filters.ts";
 import type { ExitWaiters } from "./exit-waiters.ts";
+import type { OciRuntime } from "./oci-runtime.ts";
 import type { MountSources } from "./mount-sources.ts";
 import type { ContainerRecord } from "./records.ts";
 import type { NodeFacts } from "./spec/build-spec.ts";
@@ -39,8 +40,8 @@ export interface ContainerContext {
   readonly strict: boolean;
   /** --root */
   readonly root: string;
-  /** path of the OCI runtime of a handler */
-  readonly runtimePath: (handler: string) => string;
+  /** of a handler */
+  readonly runtime: (handler: string) => OciRuntime;
   /** how long one call of it may take */
   readonly runtimeTimeoutMs: number;
   /** of pods that ask for it; 0n never rotates */

@@ -40,7 +40,7 @@ export async function execSync(
     const request = {
       containerId: id,
       processJson: Buffer.from(JSON.stringify(process)),
-      runtimePath: context.runtimePath(sandbox.config.runtimeHandler),
+      runtimePath: context.runtime(sandbox.config.runtimeHandler).path,
       timeoutMillis: Number(timeoutSeconds) * 1000,
       maxBytesPerStream: MAX_OUTPUT_BYTES,
       // The container's own warnings have told already what this node may not set.

@@ -31,7 +31,7 @@ export async function exec(
     const value = {
       containerId: id,
       processJson: Buffer.from(JSON.stringify(process)),
-      runtimePath: context.runtimePath(sandbox.config.runtimeHandler),
+      runtimePath: context.runtime(sandbox.config.runtimeHandler).path,
       timeoutMillis: 0,
       maxBytesPerStream: 0n,
       oomScoreAdj: oomScoreAdj(container.config.resources.oomScoreAdj, context.node, []),

@@ -21,17 +21,19 @@ export async function startContainer(context: ContainerContext, find: FindContai
     const shim = context.sandboxes.shim(container.sandboxId);
     const image = context.images.get(container.imageId);
     const stages = new Stages(context.clock, `container ${container.config.name}`, id, show);
-    const runtimePath = context.runtimePath(sandbox.config.runtimeHandler);
+    const runtime = context.runtime(sandbox.config.runtimeHandler);
+    const commandLine = [runtime.path, ...runtime.args].join(" ");
     try {
       const pid = await pidNamespace(context, container, sandbox, stages);
       const { spec, warnings } = buildSpec(container, sandbox, image.config, context.node, pid);
       const { seccomp } = spec.linux;
-      const isCompiled = context.filters.addTo(spec, runtimePath);
+      const isCompiled = context.filters.addTo(spec, commandLine);
       const start = () =>
         shim.startContainer({
           containerId: id,
           configJson: Buffer.from(JSON.stringify(spec)),
-          runtimePath,
+          runtimePath: runtime.path,
+          runtimeArgs: [...runtime.args],
           logDirectory: container.config.logPath === "" ? "" : sandbox.config.logDirectory,
           logPath: container.config.logPath,
           cgroupPath: container.cgroupPath,
@@ -43,11 +45,11 @@ export async function startContainer(context: ContainerContext, find: FindContai
           logMaxFiles: context.logRotation.maxFiles,
         });
       const started = await stages.time("start", start).catch((failure: unknown) => {
-        if (isCompiled) context.filters.forget(seccomp, runtimePath);
+        if (isCompiled) context.filters.forget(seccomp, commandLine);
         throw namingCommand(failure, spec.process.args[0]);
       });
       // The shim's name for where runtimes keep their own state.
-      if (!isCompiled) await context.filters.keep(seccomp, runtimePath, join(sandbox.stateDir, "runtime", id));
+      if (!isCompiled) await context.filters.keep(seccomp, commandLine, join(sandbox.stateDir, "runtime", id));
       stages.addAll(started.stages);
       const record: ContainerRecord = {
         ...container,

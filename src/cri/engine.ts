@@ -31,6 +31,8 @@ export interface Engine {
   readonly handlers: ReadonlySet<string>;
   /** Those that can run pods with user namespaces. */
   readonly userNamespaceHandlers: ReadonlySet<string>;
+  /** Whether the kernel can make mounts read-only with all that is below them. */
+  readonly recursiveReadOnlyMounts: boolean;
   /** For people: what `crictl info` shows of how this node is set up. */
   readonly describe: () => Readonly<Record<string, unknown>>;
   /** The same, of devices of CDI: which there are, and what is wrong with others. */

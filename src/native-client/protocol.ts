@@ -8,6 +8,7 @@ export const PROTOCOL_VERSION = 1;
 const SHIM_FEATURES = {
   "streams of a process": 1,
   "volumes of its own": 1,
+  "arguments of a runtime handler": 2,
 } as const;
 
 export type ShimFeature = keyof typeof SHIM_FEATURES;

@@ -104,6 +104,7 @@ export class ShimClient {
 
   async startContainer(value: ShimStartContainer): Promise<ShimStartContainerResult> {
     if (value.stdio?.tty === true || value.stdio?.stdin === true) this.require("streams of a process");
+    if (value.runtimeArgs.length > 0) this.require("arguments of a runtime handler");
     return await this.#call({ $case: "startContainer", value }, (result) => resultOf(result, "startContainer"), RUNTIME_CALLS_TIMEOUT_MS);
   }
 

@@ -27,12 +27,20 @@ const place = shared<Place>(test, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "berth-handlers-"));
   t.teardown(() => rm(folder, { recursive: true }));
   const [program, mark] = [join(folder, "marked-crun"), join(folder, "mark")];
-  await writeFile(program, `#!/bin/sh\nfindmnt -n -o PROPAGATION --target "\${_LIBCONTAINER_STATEDIR:-/tmp}" >>${mark}\nexec crun "$@"\n`);
+  // A question for its version is no call of a container's.
+  const look = `findmnt -n -o PROPAGATION --target "\${_LIBCONTAINER_STATEDIR:-/tmp}" >>${mark}`;
+  await writeFile(program, `#!/bin/sh\ncase "$*" in *--root*) ${look} ;; esac\nexec crun "$@"\n`);
   await chmod(program, 0o755);
   const own = join(folder, "default-crun");
   await writeFile(own, '#!/bin/sh\nexec crun "$@"\n');
   await chmod(own, 0o755);
-  const node = await TestNode.start(t, { flags: ["--runtime", own, "--runtimes", `marked=${program}`] });
+  // What does not begin with the handler's own words is no call of this one.
+  const strict = join(folder, "strict-crun");
+  await writeFile(strict, '#!/bin/sh\ntest "$1 $2" = "--own words" || exit 9\nshift 2\nexec crun "$@"\n', { mode: 0o755 });
+  const other = join(folder, "other-runc");
+  await writeFile(other, '#!/bin/sh\nexec runc "$@"\n', { mode: 0o755 });
+  const runtimes = `marked=${program},strict=/usr/bin/env A=b ${strict} --own words,telling=${other}`;
+  const node = await TestNode.start(t, { flags: ["--runtime", own, "--runtimes", runtimes] });
   return { node, program: own, mark };
 });
 
@@ -60,6 +68,14 @@ test("what crun mounts for itself goes to no other mount namespace, neither the 
   await pod.remove();
 });
 
+test("a handler's own arguments come first in every call of it", async (t) => {
+  const pod = await Pod.run(place().node, {}, "strict");
+  const container = await pod.start("one", ["sleep", "1000"]);
+  t.is(await container.output("echo", "said"), "said");
+  await container.remove();
+  await pod.remove();
+});
+
 test("a handler that nobody has named is refused before anything is made", async (t) => {
   const { node } = place();
   const refused = Pod.run(node, {}, "nobody");
@@ -73,11 +89,22 @@ test("Status lists each handler with what it can, the default one without a name
   t.is(names[0], "");
   t.true(names.includes("marked") && names.includes("crun"));
   t.is(new Set(names).size, names.length);
-  // Of a program with another name nobody knows whether it can.
+  // Of a program with another name nobody knows whether it can, unless it tells its features.
   for (const { name, features: own } of handlers) {
-    t.deepEqual(own, { recursive_read_only_mounts: true, user_namespaces: name === "crun" || name === "runc" }, name);
+    t.deepEqual(own, { recursive_read_only_mounts: true, user_namespaces: ["crun", "runc", "telling"].includes(name) }, name);
   }
   t.like(features, { supplemental_groups_policy: true, mount_options: true });
+});
+
+test("Status tells people of each handler's program, arguments and version", async (t) => {
+  const { info } = await place().node.cri.call<{ info: Record<string, string> }>("Status", { verbose: true });
+  const { runtimes } = JSON.parse(info["config"] ?? "{}");
+  const of = (wanted: string) => runtimes.find(({ name }: { name: string }) => name === wanted);
+  t.like(of("crun"), { args: [], userNamespaces: true });
+  t.regex(of("crun").version, /^crun version 1\./);
+  t.like(of("strict"), { path: "/usr/bin/env", userNamespaces: false });
+  t.deepEqual(of("strict").args.slice(2), ["--own", "words"]);
+  t.true(of("telling").namespaces.includes("user"));
 });
 
 test("the runtime is not ready while its program is gone, and Status says why", async (t) => {

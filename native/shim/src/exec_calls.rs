@@ -36,14 +36,16 @@ impl Server {
         let number = self.last_exec + 1;
         let container = self.find(&request.container_id)?;
         let (id, cgroup_path) = (container.id.clone(), container.cgroup_path.clone());
-        let limit = container.runtime.as_ref().map_or(0, |runtime| runtime.limit.as_millis());
+        let of_container = container.runtime.as_ref();
+        let limit = of_container.map_or(0, |runtime| runtime.limit.as_millis());
+        let args = of_container.map_or_else(Vec::new, |runtime| runtime.args.clone());
         if container.phase != Phase::Running {
             return Err(ShimError::State { doing: "exec in container", id, state: container.phase.name() });
         }
         let folder = container.folder.clone();
         let file = |kind: &str| folder.join(format!("exec-{number}.{kind}"));
         let (process, pid_file, log) = (file("json"), file("pid"), file("log"));
-        let runtime = self.runtime(&request.runtime_path, u32::try_from(limit).unwrap_or(0))?;
+        let runtime = self.runtime(&request.runtime_path, &args, u32::try_from(limit).unwrap_or(0))?;
         let doing = || format!("exec in container {id}");
         let wanted = request.stdio.unwrap_or_default();
         let (streams, its) = stdio::make(&folder, &format!("exec-{number}.sock"), wanted.tty, wanted.stdin)

@@ -24,6 +24,8 @@ const MAX_MESSAGE_CHARACTERS: usize = 4096;
 
 pub struct Runtime {
     pub program: PathBuf,
+    /// before those of each call
+    pub args: Vec<String>,
     /// where it keeps its own state
     pub root: PathBuf,
     /// where it may mount what nobody else is to see
@@ -121,7 +123,7 @@ impl Runtime {
         // crun mounts its own program there for a moment, at each call. In /tmp, its default, the kernel would mount it in the
         // namespaces of the node and of all other pods too.
         command.env("_LIBCONTAINER_STATEDIR", &self.private);
-        command.arg("--root").arg(&self.root).arg("--log").arg(log).arg("--log-format").arg("json");
+        command.args(&self.args).arg("--root").arg(&self.root).arg("--log").arg(log).arg("--log-format").arg("json");
         Ok(command)
     }
 

@@ -251,8 +251,9 @@ impl Server {
         Path::new(&self.config.state_dir)
     }
 
+    /// @param args before those of each call of it
     /// @param timeout_millis of each call of it; 0 is the default
-    pub fn runtime(&self, program: &str, timeout_millis: u32) -> Result<Runtime, ShimError> {
+    pub fn runtime(&self, program: &str, args: &[String], timeout_millis: u32) -> Result<Runtime, ShimError> {
         let program = PathBuf::from(program);
         if !program.is_absolute() {
             return Err(ShimError::Argument {
@@ -262,7 +263,7 @@ impl Server {
         }
         let limit = Some(Duration::from_millis(timeout_millis.into())).filter(|limit| !limit.is_zero());
         let (root, private) = (self.state_dir().join("runtime"), self.state_dir().to_owned());
-        Ok(Runtime { program, root, private, limit: limit.unwrap_or(RUNTIME_LIMIT) })
+        Ok(Runtime { program, args: args.to_vec(), root, private, limit: limit.unwrap_or(RUNTIME_LIMIT) })
     }
 
     pub fn answer(&mut self, reply: Reply, result: CallResult) {

@@ -21,7 +21,7 @@ use wire::{ShimStartContainer, ShimStartContainerResult, ShimStream, Stage, shim
 
 impl Server {
     pub fn start_container(&mut self, reply: Reply, request: &ShimStartContainer) -> Result<(), ShimError> {
-        let runtime = self.runtime(&request.runtime_path, request.runtime_timeout_millis)?;
+        let runtime = self.runtime(&request.runtime_path, &request.runtime_args, request.runtime_timeout_millis)?;
         let container = self.find(&request.container_id)?;
         let id = container.id.clone();
         match (container.phase, &mut container.start) {

@@ -21,10 +21,9 @@ export const status: Handler<StatusRequest, StatusResponse> = async (engine, req
     ],
   },
   info: request.verbose ? { config: JSON.stringify(engine.describe()), cdi: JSON.stringify(await engine.describeCdi()) } : {},
-  // Read-only mounts are made by the shim, whatever the OCI runtime can.
   runtimeHandlers: [...engine.handlers].map((name) => ({
     name,
-    features: { recursiveReadOnlyMounts: true, userNamespaces: engine.userNamespaceHandlers.has(name) },
+    features: { recursiveReadOnlyMounts: engine.recursiveReadOnlyMounts, userNamespaces: engine.userNamespaceHandlers.has(name) },
   })),
   features: { supplementalGroupsPolicy: true, userNamespacesHostNetwork: false, mountOptions: true },
 });

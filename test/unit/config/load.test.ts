@@ -38,12 +38,12 @@ test("the command line wins over the file, and the file over the default", (t) =
 });
 
 test("OCI runtimes of further handlers are named with their programs", (t) => {
-  t.deepEqual(load("--config", "/dev/null", "--runtimes", "youki=/usr/bin/youki, other=runsc").moreRuntimes, {
-    youki: "/usr/bin/youki",
-    other: "runsc",
+  t.deepEqual(load("--config", "/dev/null", "--runtimes", "youki=/usr/bin/youki, other=env A=b  runsc --debug ").moreRuntimes, {
+    youki: { program: "/usr/bin/youki", args: [] },
+    other: { program: "env", args: ["A=b", "runsc", "--debug"] },
   });
   t.deepEqual(load("--config", "/dev/null").moreRuntimes, {});
-  for (const bad of ["youki", "=/usr/bin/youki", "Bad_Name=/x", "a=", "a=/x b"]) {
+  for (const bad of ["youki", "=/usr/bin/youki", "Bad_Name=/x", "a=", "a= /x"]) {
     t.throws(
       () => load("--config", "/dev/null", "--runtimes", bad),
       { message: /read --runtimes: .* is no handler with its program/ },

@@ -28,6 +28,7 @@ test("a field that is not in the shape, or in another, is seen", (t) => {
 
 test("a shim of an older build is not asked for what it would pass over", (t) => {
   t.notThrows(() => requireFeature(1, "streams of a process"));
+  t.throws(() => requireFeature(1, "arguments of a runtime handler"));
   const failure = t.throws(() => requireFeature(0, "streams of a process"));
   t.is(kindOf(failure), "failed-precondition");
   t.regex(messageOf(failure), /use streams of a process: the pod was started by an older Berth, .* make the pod anew/);
