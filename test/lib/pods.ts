@@ -27,6 +27,8 @@ export interface ContainerStatus {
     readonly finished_at: string;
     readonly stop_signal: string;
     readonly annotations: Readonly<Record<string, string>>;
+    readonly mounts: readonly Message[];
+    readonly user: { readonly linux: Message };
   };
   readonly info: Readonly<Record<string, string>>;
 }

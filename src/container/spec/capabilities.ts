@@ -86,15 +86,17 @@ export function processCapabilities(security: ContainerSecurity, available: Read
     security.privileged || add.includes("ALL") ? available : DEFAULT_CAPABILITIES.filter((name) => available.has(name)),
   );
   if (drop.includes("ALL")) granted = new Set(add.includes("ALL") ? available : []);
-  for (const name of drop) granted.delete(name);
   for (const name of [...add, ...ambient].filter((each) => each !== "ALL")) {
     if (!available.has(name)) throw new AgentError("failed-precondition", `add capability ${name}: this node does not have it to give`);
     granted.add(name);
   }
+  // A name in both lists is dropped, as with containerd and CRI-O.
+  for (const name of drop) granted.delete(name);
   // Privileged is the last word, as in Docker: it can't be taken back piece by piece.
   const list = security.privileged ? [...available] : [...granted];
   // Nothing is inheritable but what is ambient: a non-empty set would give capabilities to programs of other users.
-  return { bounding: list, effective: list, permitted: list, inheritable: ambient, ambient };
+  const kept = ambient.filter((name) => list.includes(name));
+  return { bounding: list, effective: list, permitted: list, inheritable: kept, ambient: kept };
 }
 
 function capabilityName(text: string): string {

@@ -55,6 +55,13 @@ test("dropping ALL leaves what is added by name", (t) => {
   t.deepEqual(processCapabilities(security({ dropCapabilities: ["ALL"], addCapabilities: ["net_raw"] }), all).bounding, ["CAP_NET_RAW"]);
 });
 
+test("a capability that is added and dropped is dropped, an ambient one too", (t) => {
+  const both = { addCapabilities: ["NET_ADMIN"], ambientCapabilities: ["NET_RAW"], dropCapabilities: ["NET_ADMIN", "NET_RAW"] };
+  const { bounding, ambient, inheritable } = processCapabilities(security(both), all);
+  t.false(bounding.includes("CAP_NET_ADMIN") || bounding.includes("CAP_NET_RAW"));
+  t.deepEqual([ambient, inheritable], [[], []]);
+});
+
 test("a capability that does not exist is refused, one that the node lacks too", (t) => {
   t.is(kindOf(t.throws(() => processCapabilities(security({ addCapabilities: ["FLY"] }), all))), "invalid-argument");
   const without = new Set(CAPABILITIES.filter((name) => name !== "CAP_SYS_RESOURCE"));
