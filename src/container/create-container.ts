@@ -45,6 +45,9 @@ async function create(
 ): Promise<ContainerId> {
   try {
     checkUserNamespace(asked, sandbox.config);
+    // @source the CRI, LinuxSandboxSecurityContext.privileged
+    if (asked.security.privileged && !sandbox.config.privileged)
+      throw new AgentError("invalid-argument", "read container config: it is privileged, and its pod is not");
     const config = findVolumeImages(asked, context.images);
     show("mounts");
     const seccompFilter = await localhostSeccomp(config.security, context.node.capabilities);

@@ -34,7 +34,7 @@ printf 'raw' > "$(printf 'not\\377utf8')" && echo deep > d*/$(printf 'n%.0s' $(s
 chmod 640 one && chmod 750 sub && touch -d '2020-01-02 03:04:05' one sub/empty nothing sub`;
 
 async function sleeping(config: Record<string, unknown> = {}) {
-  const pod = await Pod.run(node());
+  const pod = await Pod.run(node(), { linux: config["linux"] ?? {} });
   const container = await pod.start("one", ["sleep", "1000"], config);
   return { pod, container };
 }

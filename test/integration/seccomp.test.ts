@@ -155,7 +155,7 @@ for (const runtime of ["crun", "runc"]) {
 
   test(`a container has the filter that was asked for, and says which (${runtime})`, async (t) => {
     const path = await profile(`modes-${runtime}.json`, { defaultAction: "SCMP_ACT_ALLOW" });
-    const pod = await Pod.run(node(), {}, runtime);
+    const pod = await Pod.run(node(), { linux: { security_context: { privileged: true } } }, runtime);
     for (const [name, security, expected] of [
       ["default", DEFAULT, ["2", "runtime/default"]],
       ["unconfined", UNCONFINED, ["0", "unconfined"]],

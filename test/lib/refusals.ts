@@ -453,6 +453,12 @@ export const REFUSALS: readonly Refusal[] = [
       linux: { security_context: { namespace_options: { pid: "TARGET", target_id: exited } } },
     }),
   ),
+  security("a privileged container in a pod that is not", INVALID, re(CREATE, "it is privileged, and its pod is not"), {
+    privileged: true,
+  }),
+  security("a groups policy that is not known", INVALID, re(READ_CONTAINER, "supplemental_groups_policy 7 is not known"), {
+    supplemental_groups_policy: 7,
+  }),
   security("a user namespace that its pod does not have", INVALID, re(CREATE, ".*its user namespace is not that of its pod"), {
     namespace_options: { pid: "CONTAINER", ...userNamespace(100_000, 0, 65_536).namespace_options },
   }),

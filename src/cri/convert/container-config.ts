@@ -66,7 +66,7 @@ function toSecurity(proto: LinuxContainerSecurityContext | undefined): Container
     runAsGroup: proto?.runAsGroup?.value,
     runAsUsername: proto?.runAsUsername ?? "",
     supplementalGroups: (proto?.supplementalGroups ?? []).map(toGid),
-    groupsPolicy: proto?.supplementalGroupsPolicy === SupplementalGroupsPolicy.Strict ? "strict" : "merge",
+    groupsPolicy: toGroupsPolicy(proto?.supplementalGroupsPolicy ?? SupplementalGroupsPolicy.Merge),
     readonlyRootfs: proto?.readonlyRootfs ?? false,
     noNewPrivileges: proto?.noNewPrivs ?? false,
     maskedPaths: proto?.maskedPaths ?? [],
@@ -133,6 +133,12 @@ function toPid(options: NamespaceOption | undefined): Pick<ContainerSecurity, "p
   if (pid !== "target") return { pid, pidTarget: "" };
   if (options.targetId === "") throw invalid("pid namespace mode TARGET needs a target_id");
   return { pid, pidTarget: options.targetId };
+}
+
+function toGroupsPolicy(policy: SupplementalGroupsPolicy): ContainerSecurity["groupsPolicy"] {
+  if (policy === SupplementalGroupsPolicy.Merge) return "merge";
+  if (policy === SupplementalGroupsPolicy.Strict) return "strict";
+  throw invalid(`supplemental_groups_policy ${policy} is not known`);
 }
 
 function toGid(gid: bigint): number {
