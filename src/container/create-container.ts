@@ -9,6 +9,7 @@ import type { SandboxRecord } from "../sandbox/records.ts";
 import type { ContainerContext } from "./context.ts";
 import { checkPidTarget } from "./pid-namespace.ts";
 import { cdiChange } from "./cdi/cdi-change.ts";
+import { isBind } from "./cdi/resolve-edits.ts";
 import { findDevices, nodeDevices } from "./devices.ts";
 import type { ContainerConfig, ContainerRecord, ContainerUser } from "./records.ts";
 import { buildSpec } from "./spec/build-spec.ts";
@@ -61,7 +62,7 @@ async function create(
     const planned = { ...wanted, warnings };
     checkPidTarget(context, planned);
     const user = requestedUser(config, image.config);
-    await checkMounts(context, config);
+    await checkMounts(context, planned);
     return await context.lock.run(id, () => make(context, planned, image, user, show));
   } catch (failure) {
     throw wrap(failure, `create container ${asked.name} in pod ${sandbox.id}`);
@@ -160,7 +161,7 @@ function groups(config: ContainerConfig, primary: number, ofImage: readonly numb
 }
 
 // A runtime would make a missing source as an empty folder, or fail in words that name neither mount nor container.
-async function checkMounts({ mountSources }: ContainerContext, config: ContainerConfig): Promise<void> {
+async function checkMounts({ mountSources }: ContainerContext, { config, cdi }: ContainerRecord): Promise<void> {
   for (const mount of config.mounts) {
     if (!mount.containerPath.startsWith("/") || /[\0]/.test(mount.containerPath)) {
       throw new AgentError("invalid-argument", `read mount ${JSON.stringify(mount.containerPath)}: container_path is not absolute`);
@@ -168,4 +169,5 @@ async function checkMounts({ mountSources }: ContainerContext, config: Container
     if (mount.image !== undefined) continue;
     await mountSources.check(mount);
   }
+  for (const mount of cdi?.mounts ?? []) if (isBind(mount.type)) await mountSources.check(mount);
 }

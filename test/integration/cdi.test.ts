@@ -51,6 +51,9 @@ devices:
   - name: refuses
     containerEdits:
       hooks: [ { hookName: createRuntime, path: /bin/false } ]
+  - name: gone-mount
+    containerEdits:
+      mounts: [ { hostPath: ${folder}/no-library, containerPath: /library } ]
   - name: gone
     containerEdits:
       deviceNodes: [ { path: ${folder}/not-there } ]
@@ -116,6 +119,7 @@ test("a device plugin may name devices in annotations, which come back unchanged
 for (const [what, device, code, message] of [
   ["that no file has", "vendor.com/gpu=other", status.FAILED_PRECONDITION, /vendor\.com\/gpu=other: no file .*broken\.json: it is no JSON/],
   ["without a vendor", "gpu0", status.INVALID_ARGUMENT, /"gpu0" is no name of a CDI device/],
+  ["whose mount is not there", "vendor.com/gpu=gone-mount", status.INVALID_ARGUMENT, /no-library at \/library: no such file/],
   ["whose node is not there", "vendor.com/gpu=gone", status.FAILED_PRECONDITION, /not-there/],
 ] as const) {
   test(`a device ${what} is refused before anything is made`, async (t) => {

@@ -33,16 +33,14 @@ const MAX_CHARACTERS = 512 * 1024;
 
 /** @throws AgentError failed-precondition when the node has not what a device names, resource-exhausted when it is too much */
 export async function resolveEdits(all: readonly CdiEdits[]): Promise<CdiChange> {
-  const mounts = all.flatMap((edits) => edits.mounts);
   const change: CdiChange = {
     env: all.flatMap(({ env }) => env),
     deviceNodes: await Promise.all(all.flatMap(({ deviceNodes }) => deviceNodes).map(resolveNode)),
-    mounts,
+    mounts: all.flatMap(({ mounts }) => mounts),
     hooks: all.flatMap(({ hooks }) => hooks),
     // The group that needs no adding: everybody who is root has it.
     additionalGids: all.flatMap(({ additionalGids }) => additionalGids).filter((gid) => gid !== 0),
   };
-  await Promise.all(mounts.map(checkSource));
   const { length } = JSON.stringify(change);
   if (length > MAX_CHARACTERS)
     throw new AgentError("resource-exhausted", `add CDI devices: their changes have ${length} characters, over ${MAX_CHARACTERS}`);
@@ -66,14 +64,6 @@ async function resolveNode(node: CdiDeviceNode): Promise<CdiNode> {
     throw new AgentError("failed-precondition", `add CDI device node ${path}: ${hostPath} is no ${what}`);
   }
   return { ...rest, ...found };
-}
-
-// A runtime would make a missing source as an empty folder.
-async function checkSource({ type, hostPath, containerPath }: CdiMount): Promise<void> {
-  if (!isBind(type)) return;
-  await stat(hostPath).catch((cause: unknown) => {
-    throw new AgentError("failed-precondition", `add CDI mount ${containerPath}: ${messageOf(cause)}`, { cause });
-  });
 }
 
 /** Whether a mount is of something of the node: what no type is written for is. */
