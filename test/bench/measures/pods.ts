@@ -11,7 +11,7 @@ const EXEC_TIMEOUT_SECONDS = 10;
 
 export async function measurePods(bench: Bench): Promise<void> {
   const { rounds, factor } = bench.settings;
-  const wanted = { undisturbed: rounds, most: rounds * factor + WARM_UP };
+  const wanted = { undisturbed: rounds, most: rounds * factor };
   const kept = await alternate(bench, "pods", bench.peers, { wanted, warmUp: WARM_UP }, (peer) => onePod(bench, peer));
   for (const [{ name: peer }, results] of kept) {
     for (const what of results[0]?.keys() ?? []) {
