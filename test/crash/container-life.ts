@@ -190,6 +190,7 @@ export async function rotate(life: PodLife, container: ContainerModel): Promise<
     { container_id: container.id },
     { random, pod, settled: async ({ code }) => (NOT_REOPENED.includes(code) ? { isRefused: true } : undefined) },
   );
+  world.journal.count(isRefused === true ? "rotation that was not done, or not answered" : "rotation");
   if (isRefused === true) {
     await rename(rotated(path, container.rotations), path);
     container.rotations -= 1;

@@ -130,7 +130,9 @@ async function end(life: PodLife, container: ContainerModel): Promise<void> {
     await stopContainer(life, container);
   }
   // What is not in its log by then is lost.
-  if (container.exit !== undefined) await removeContainer(life, container);
+  if (container.exit === undefined) return;
+  life.world.journal.count("exit with its code and its lines");
+  await removeContainer(life, container);
 }
 
 async function endAll({ life }: Pod): Promise<void> {
@@ -141,9 +143,10 @@ async function endAll({ life }: Pod): Promise<void> {
 
 /** Ends containers as something else on the node would, with berthd not there to see it. */
 async function endSome(random: Random, pods: readonly Pod[]): Promise<void> {
-  const candidates = pods.flatMap(({ life, first }) => life.containers.filter((each) => each !== first && isLeftAlone(each)));
-  const chosen = candidates.filter(() => random.chance(20));
-  for (const container of chosen) {
+  const candidates = pods.flatMap(({ life, first }) =>
+    life.containers.filter((each) => each !== first && isLeftAlone(each)).map((container) => ({ life, container })),
+  );
+  for (const { life, container } of candidates.filter(() => random.chance(20))) {
     const { pid, program } = container;
     if (pid === undefined || program.writer === undefined || linesWritten(program.writer.countFile) === 0) continue;
     // The number may be another's by now.
@@ -152,6 +155,7 @@ async function endSome(random: Random, pods: readonly Pod[]): Promise<void> {
     container.stopTimeouts.push(TERM_TIMEOUT_SECONDS);
     container.stopped = "asked";
     process.kill(pid, "SIGTERM");
+    life.world.journal.count("end while berthd was dead");
   }
 }
 
