@@ -1,4 +1,5 @@
 use crate::Prefix;
+use rustix::io::Errno;
 use std::{error::Error, fmt, io};
 use wire::ErrorKind;
 
@@ -39,6 +40,10 @@ impl NetlinkError {
         match self {
             Self::Name(_) | Self::Address(_) => ErrorKind::InvalidArgument,
             Self::Foreign { .. } | Self::Overlap { .. } | Self::NoIpv6 => ErrorKind::FailedPrecondition,
+            // What the kernel says of a bridge that has 1023 ports.
+            Self::Io { source, .. } if source.raw_os_error() == Some(Errno::XFULL.raw_os_error()) => {
+                ErrorKind::ResourceExhausted
+            }
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::AlreadyExists => ErrorKind::AlreadyExists,
                 io::ErrorKind::NotFound => ErrorKind::NotFound,
@@ -78,5 +83,16 @@ impl Error for NetlinkError {
             Self::Io { source, .. } | Self::Namespace { source, .. } => Some(source),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bridge_without_a_free_port_is_exhausted_and_no_failure_of_ours() {
+        assert_eq!(NetlinkError::io("put veth1 on its bridge", Errno::XFULL).kind(), ErrorKind::ResourceExhausted);
+        assert_eq!(NetlinkError::io("put veth1 on its bridge", Errno::NOMEM).kind(), ErrorKind::Internal);
     }
 }
