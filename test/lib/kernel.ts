@@ -24,7 +24,8 @@ export function isRunning(pid: number): boolean {
 }
 
 const CGROUPS = "/sys/fs/cgroup";
-const IS_V2 = readdirSync(CGROUPS).includes("cgroup.controllers");
+/** Whether this host has the one hierarchy alone. */
+export const IS_V2 = readdirSync(CGROUPS).includes("cgroup.controllers");
 
 /** A file of a cgroup: of its controller's hierarchy on v1, of the one hierarchy on v2. */
 export function cgroupFile(path: string, controller: string, v1: string, v2: string): string {

@@ -71,8 +71,9 @@ fn write_all(writes: &[(PathBuf, String)]) -> Result<(), CgroupError> {
         let before = fs::read_to_string(file).unwrap_or_default();
         if let Err(source) = fs::write(file, value) {
             for (file, before) in done.into_iter().rev() {
+                // Nothing, as an inherited cpuset, is written as a line, too: no byte would be no write.
                 // It was there a moment ago, so the kernel takes it; if not, the first refusal is still what is told.
-                let _ = fs::write(file, before);
+                let _ = fs::write(file, format!("{before}\n"));
             }
             return Err(CgroupError::Write { file: file.clone(), value: value.clone(), source });
         }
@@ -99,7 +100,7 @@ mod tests {
         let writes = [(first.clone(), "new".into()), (second.clone(), "value".into())];
         let failure = write_all(&writes).expect_err("a folder that is not there");
         assert!(matches!(failure, CgroupError::Write { ref file, .. } if *file == second));
-        assert_eq!(fs::read_to_string(&first).expect("read"), "old");
+        assert_eq!(fs::read_to_string(&first).expect("read"), "old\n");
         fs::remove_dir_all(&folder).expect("remove");
     }
 
@@ -167,6 +168,21 @@ mod tests {
                 "memory.high 90"
             ]
         );
+    }
+
+    #[test]
+    fn v2_keeps_what_is_not_named_of_a_pair() {
+        let files = [("cpu.max", "20000 100000\n"), ("memory.max", "100\n")];
+        let limits = |quota, period| Limits { cpu_quota_micros: quota, cpu_period_micros: period, ..Limits::default() };
+        assert_eq!(
+            plan("period", Mode::V2, &files, &limits(None, Some(50_000))).expect("plan"),
+            ["cpu.max 20000 50000"]
+        );
+        assert_eq!(plan("quota", Mode::V2, &files, &limits(Some(10_000), None)).expect("plan"), ["cpu.max 10000"]);
+        let both = |memory_bytes| Limits { memory_swap_bytes: Some(150), memory_bytes, ..Limits::default() };
+        assert_eq!(plan("swap", Mode::V2, &files, &both(None)).expect("plan"), ["memory.swap.max 50"]);
+        let unlimited = plan("unlimited", Mode::V2, &files, &both(Some(-1))).expect("plan");
+        assert_eq!(unlimited, ["memory.max max", "memory.swap.max max"]);
     }
 
     #[test]

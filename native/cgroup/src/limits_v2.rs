@@ -4,6 +4,7 @@ use crate::{
     CgroupError, CgroupPath, Cgroups,
     limits::{Limits, Plan, or_max, plan_hugepages},
 };
+use std::{fs, path::Path};
 
 impl Cgroups {
     pub(crate) fn plan_v2(&self, path: &CgroupPath, limits: &Limits, plan: &mut Plan) -> Result<(), CgroupError> {
@@ -11,17 +12,16 @@ impl Cgroups {
         let folder = path.under(&hierarchy.mount);
         plan.write(folder.join("memory.max"), limits.memory_bytes.map(or_max));
         if let Some(both) = limits.memory_swap_bytes {
-            // v2 limits swap alone.
-            let swap =
-                if both < 0 { both } else { both.saturating_sub(limits.memory_bytes.unwrap_or(0).max(0)).max(0) };
+            // v2 limits swap alone. Without a limit of memory there is no sum either.
+            let present = || read(&folder, "memory.max").parse().ok();
+            let swap = match limits.memory_bytes.or_else(present) {
+                Some(memory) if memory >= 0 && both >= 0 => both.saturating_sub(memory).max(0),
+                _ => -1,
+            };
             plan.write(folder.join("memory.swap.max"), Some(or_max(swap)));
         }
         plan.write(folder.join("cpu.weight"), limits.cpu_shares.map(weight_of_shares));
-        if limits.cpu_quota_micros.is_some() || limits.cpu_period_micros.is_some() {
-            let period = limits.cpu_period_micros.unwrap_or(100_000);
-            let max = format!("{} {period}", or_max(limits.cpu_quota_micros.unwrap_or(-1)));
-            plan.write(folder.join("cpu.max"), Some(max));
-        }
+        plan.write(folder.join("cpu.max"), cpu_max(&folder, limits));
         plan.write(folder.join("pids.max"), limits.pids.map(or_max));
         plan.write(folder.join("cpuset.cpus"), limits.cpuset_cpus.as_ref());
         plan.write(folder.join("cpuset.mems"), limits.cpuset_mems.as_ref());
@@ -34,6 +34,18 @@ impl Cgroups {
         }
         Ok(())
     }
+}
+
+/// Quota and period are one file; the one that is not named stays as it is.
+fn cpu_max(folder: &Path, limits: &Limits) -> Option<String> {
+    let quota = limits.cpu_quota_micros.map(or_max);
+    let Some(period) = limits.cpu_period_micros else { return quota };
+    let quota = quota.or_else(|| read(folder, "cpu.max").split_whitespace().next().map(str::to_owned));
+    Some(format!("{} {period}", quota.as_deref().unwrap_or("max")))
+}
+
+fn read(folder: &Path, file: &str) -> String {
+    fs::read_to_string(folder.join(file)).unwrap_or_default().trim_end().to_owned()
 }
 
 /// "memory.high": a controller and a word, nothing that leads out of the folder. The files of "cgroup." move, freeze and kill processes, and
