@@ -14,6 +14,7 @@ import { type Loaded, loadConfig } from "../config/load.ts";
 import type { Config } from "../config/table.ts";
 import { describeDevices } from "../container/cdi/find-devices.ts";
 import { CdiSpecFiles } from "../container/cdi/spec-files.ts";
+import { kernelAppArmor } from "../container/apparmor.ts";
 import { ContainerService } from "../container/container-service.ts";
 import type { OciRuntime } from "../container/oci-runtime.ts";
 import { Edge } from "../cri/edge.ts";
@@ -104,6 +105,7 @@ async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> 
     images,
     node: readNodeFacts(hello, config),
     cdiSpecs,
+    appArmor: kernelAppArmor(findProgram("apparmor_parser")),
     strict: config.strict,
     root: config.root,
     runtime: (handler) => requireRuntime(runtimes, handler),

@@ -1,6 +1,7 @@
 // What the steps of a container's life share.
 import type { Activities } from "../base/activity.ts";
 import type { Clock } from "../base/clock.ts";
+import type { AppArmor } from "./apparmor.ts";
 import type { ContainerId } from "../base/ids.ts";
 import type { KeyedLock } from "../base/keyed-lock.ts";
 import type { Log } from "../base/log.ts";
@@ -36,6 +37,7 @@ export interface ContainerContext {
   readonly log: Log;
   readonly node: NodeFacts;
   readonly cdiSpecs: CdiSpecFiles;
+  readonly appArmor: AppArmor;
   /** whether a warning is a failure */
   readonly strict: boolean;
   /** --root */

@@ -6,6 +6,7 @@ import { type ContainerId, newContainerId, type SandboxId } from "../base/ids.ts
 import { Stages } from "../base/timeline.ts";
 import type { ImageRecord } from "../image/image-service.ts";
 import type { SandboxRecord } from "../sandbox/records.ts";
+import { chooseAppArmor } from "./choose-apparmor.ts";
 import type { ContainerContext } from "./context.ts";
 import { checkPidTarget } from "./pid-namespace.ts";
 import { cdiChange } from "./cdi/cdi-change.ts";
@@ -55,9 +56,12 @@ async function create(
     // Privileged means every device of the node, and those that were asked for where they were asked for.
     const devices = [...(config.security.privileged ? await nodeDevices() : []), ...(await findDevices(config.devices ?? []))];
     const cdi = await cdiChange(config.cdiDevices ?? [], context.cdiSpecs);
-    const wanted = { ...planRecord(context, id, sandbox, config, image), seccompFilter, devices, cdi };
+    const confined = await chooseAppArmor(config.security, context.appArmor);
+    const plan = planRecord(context, id, sandbox, config, image);
+    const wanted = { ...plan, seccompFilter, appArmorProfile: confined.profile, devices, cdi };
     // All that can be refused is refused here, before anything is made.
-    const { warnings } = buildSpec(wanted, sandbox, image.config, context.node);
+    const built = buildSpec(wanted, sandbox, image.config, context.node);
+    const warnings = [...built.warnings, ...confined.warnings];
     refuseWhereStrict(context.strict, warnings);
     const planned = { ...wanted, warnings };
     checkPidTarget(context, planned);

@@ -51,6 +51,12 @@ export interface SelinuxOptions {
   readonly level: string;
 }
 
+/** Which AppArmor profile, as asked for; who says nothing gets the default one, where the node has AppArmor. */
+export type AppArmorChoice =
+  | { readonly kind: "unconfined" }
+  | { readonly kind: "runtime-default"; readonly asked: boolean }
+  | { readonly kind: "localhost"; readonly profile: string };
+
 /** target: that of another container of the pod. */
 export type ContainerPidMode = PidMode | "target";
 
@@ -78,6 +84,8 @@ export interface ContainerSecurity {
   readonly seccomp?: SeccompChoice;
   /** undefined asks for no label */
   readonly selinux?: SelinuxOptions | undefined;
+  /** undefined in records of before there were profiles: unconfined */
+  readonly appArmor?: AppArmorChoice;
 }
 
 export interface ContainerConfig {
@@ -129,6 +137,8 @@ export interface ContainerRecord {
   readonly user: ContainerUser;
   /** of a localhost profile, as its file was when the container was created */
   readonly seccompFilter?: OciSeccomp | undefined;
+  /** the AppArmor profile that it runs under; undefined: unconfined */
+  readonly appArmorProfile?: string | undefined;
   readonly createdAtNanos: bigint;
   /** 0n: not yet */
   readonly startedAtNanos: bigint;

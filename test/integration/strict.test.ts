@@ -20,8 +20,6 @@ const POD_WISHES: readonly (readonly [string, Message])[] = [
 ];
 
 const CONTAINER_WISHES: readonly (readonly [string, Message])[] = [
-  ["apparmor: no profile is set", { linux: { security_context: { apparmor: { profile_type: "RuntimeDefault" } } } }],
-  ["apparmor: no profile is set", { linux: { security_context: { apparmor_profile: "runtime/default" } } }],
   ["selinux_options: no label is set", { linux: { security_context: { selinux_options: { type: "container_t" } } } }],
   ["mount /data: no SELinux label is set", { mounts: [{ host_path: "/tmp", container_path: "/data", selinux_relabel: true }] }],
   ["windows: this is Linux", { windows: {} }],

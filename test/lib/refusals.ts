@@ -130,6 +130,7 @@ const of = (what: string, call: string, code: Refusal["code"], message: RegExp, 
 
 const INVALID = "INVALID_ARGUMENT";
 const NOT_YET = "UNIMPLEMENTED";
+const STATE = "FAILED_PRECONDITION";
 const READ_POD = "^read pod sandbox config: ";
 const READ_CONTAINER = "^read container config: ";
 const CREATE = "^create container refused in pod [0-9a-f]{64}: ";
@@ -480,11 +481,14 @@ export const REFUSALS: readonly Refusal[] = [
   security("an AppArmor profile type that is not known", INVALID, re(READ_CONTAINER, "AppArmor profile type 9 is not known"), {
     apparmor: { profile_type: 9 },
   }),
-  security("an AppArmor profile of the node", NOT_YET, re(READ_CONTAINER, "an AppArmor profile \\(localhost/mine\\) is not offered yet"), {
-    apparmor: { profile_type: "Localhost", localhost_ref: "mine" },
+  security("an AppArmor profile that the node can't set", STATE, re(CREATE, "find AppArmor profile not-loaded: "), {
+    apparmor: { profile_type: "Localhost", localhost_ref: "not-loaded" },
   }),
-  security("an apparmor_profile of the node", NOT_YET, re(READ_CONTAINER, "an AppArmor profile \\(localhost/mine\\) is not offered yet"), {
-    apparmor_profile: "localhost/mine",
+  security("an apparmor_profile that the node can't set", STATE, re(CREATE, "find AppArmor profile not-loaded: "), {
+    apparmor_profile: "localhost/not-loaded",
+  }),
+  security("an AppArmor profile without a name", INVALID, re(READ_CONTAINER, 'AppArmor profile "" is no name'), {
+    apparmor: { profile_type: "Localhost" },
   }),
   security("an apparmor_profile that is not known", INVALID, re(READ_CONTAINER, 'apparmor_profile "mine" is not known'), {
     apparmor_profile: "mine",

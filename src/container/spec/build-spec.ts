@@ -99,6 +99,7 @@ function ociProcess(container: ContainerRecord, sandbox: SandboxRecord, image: I
     cwd: workingDirectory(config, image),
     capabilities: processCapabilities(config.security, node.capabilities),
     noNewPrivileges: config.security.noNewPrivileges,
+    ...(container.appArmorProfile === undefined ? {} : { apparmorProfile: container.appArmorProfile }),
   };
   const label = labelsOf(container, node)?.process ?? "";
   if (label !== "") process.selinuxLabel = label;

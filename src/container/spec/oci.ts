@@ -32,6 +32,7 @@ export interface OciProcess {
   noNewPrivileges: boolean;
   oomScoreAdj?: number;
   selinuxLabel?: string;
+  apparmorProfile?: string;
 }
 
 export interface OciMount {

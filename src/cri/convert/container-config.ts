@@ -12,6 +12,7 @@ import {
   SecurityProfile_ProfileType,
   SupplementalGroupsPolicy,
 } from "../../generated/cri/runtime/v1/api.ts";
+import { toAppArmor } from "./apparmor.ts";
 import { toMounts } from "./mounts.ts";
 import { notAppliedToContainer } from "./not-applied.ts";
 import { toResources } from "./resources.ts";
@@ -72,6 +73,7 @@ function toSecurity(proto: LinuxContainerSecurityContext | undefined): Container
     maskedPaths: proto?.maskedPaths ?? [],
     readonlyPaths: proto?.readonlyPaths ?? [],
     selinux: toSelinux(proto?.selinuxOptions),
+    appArmor: toAppArmor(proto),
     seccomp: toSeccomp(proto?.seccomp, proto?.seccompProfilePath ?? ""),
   };
 }

@@ -9,8 +9,11 @@ export const containerStatus: Handler<ContainerStatusRequest, ContainerStatusRes
   const sandbox = engine.sandboxes.get(container.sandboxId);
   const { pid, cgroupPath, warnings, writableDir } = container;
   const seccomp = seccompName(container.config.security);
+  const appArmor = container.appArmorProfile ?? "unconfined";
   return {
     status: toContainerStatus(container, engine.images.find(container.imageId), sandbox.config.logDirectory),
-    info: request.verbose ? { info: JSON.stringify({ pid, sandboxID: sandbox.id, cgroupPath, writableDir, warnings, seccomp }) } : {},
+    info: request.verbose
+      ? { info: JSON.stringify({ pid, sandboxID: sandbox.id, cgroupPath, writableDir, warnings, seccomp, appArmor }) }
+      : {},
   };
 };
