@@ -9,8 +9,15 @@ use crate::{
     server::Server,
     volumes,
 };
-use rustix::process::{Signal, pidfd_send_signal};
-use std::{fs, path::Path};
+use rustix::{
+    io::Errno,
+    process::{Signal, pidfd_send_signal},
+};
+use std::{
+    fs,
+    os::fd::{AsFd, BorrowedFd},
+    path::Path,
+};
 use wire::ShimSignal;
 
 impl Server {
@@ -23,9 +30,9 @@ impl Server {
         let refused =
             || ShimError::Argument { doing: format!("signal container {id}"), why: "there is no such signal" };
         let signal = Signal::from_named_raw(request.signal).ok_or_else(refused)?;
-        match pidfd_send_signal(&process.descriptor, signal) {
+        match send(process.descriptor.as_fd(), &container.cgroup_path, signal) {
             Ok(()) => {}
-            Err(rustix::io::Errno::SRCH) => return Err(gone()),
+            Err(Errno::SRCH) => return Err(gone()),
             Err(errno) => return Err(ShimError::io(format!("signal container {id}"), errno)),
         }
         self.done(reply);
@@ -33,9 +40,10 @@ impl Server {
     }
 
     pub fn kill(&mut self, id: &str) {
-        if let Some(process) = self.containers.get(id).and_then(|container| container.process.as_ref()) {
+        let found = self.containers.get(id).and_then(|each| Some((each, each.process.as_ref()?)));
+        if let Some((container, process)) = found {
             // Gone already is what we want.
-            let _ = pidfd_send_signal(&process.descriptor, Signal::KILL);
+            let _ = send(process.descriptor.as_fd(), &container.cgroup_path, Signal::KILL);
         }
     }
 
@@ -108,5 +116,17 @@ pub fn remove_root(folder: &Path) -> Result<(), ShimError> {
             Err(ShimError::io(format!("remove {}", folder.display()), failure))
         }
         _ => Ok(()),
+    }
+}
+
+/// A profile of AppArmor may let nobody signal its processes. That is then as with a signal that they ignore; and the kernel kills a
+/// cgroup of v2 without asking the profile.
+fn send(process: BorrowedFd, cgroup_path: &str, signal: Signal) -> Result<(), Errno> {
+    match pidfd_send_signal(process, signal) {
+        Err(refused @ (Errno::ACCESS | Errno::PERM)) if signal == Signal::KILL => {
+            fs::write(format!("/sys/fs/cgroup{cgroup_path}/cgroup.kill"), "1").map_err(|_| refused)
+        }
+        Err(Errno::ACCESS | Errno::PERM) => Ok(()),
+        sent => sent,
     }
 }
