@@ -78,6 +78,14 @@ test-unit: $(stamps)/generated ## run the unit tests alone
 test-integration: setup-test build ## run the tests with real kernel objects alone (root)
 	@node test/run.ts "integration tests"
 
+.PHONY: test-vm
+test-vm: setup-test build ## run the tests that want a kernel of their own, in a virtual machine (root)
+	@node test/run.ts "virtual machine"
+
+.PHONY: vm-shell
+vm-shell: setup-test build ## open a shell in that virtual machine; its end is the machine's (root)
+	@node test/vm/run.ts shell
+
 .PHONY: conformance
 conformance: setup-test build ## let the CRI's own tools judge a node: make conformance CRITEST=path CRICTL=path (root)
 	@node test/run.ts conformance
@@ -129,4 +137,4 @@ format: $(stamps)/node-modules ## format all sources
 
 .PHONY: clean
 clean: ## remove what was built (not what was installed)
-	@rm -rf $(build)/bin $(build)/stamps $(build)/results $(build)/demo-image.tar src/generated native/target
+	@rm -rf $(build)/bin $(build)/stamps $(build)/vm $(build)/results $(build)/demo-image.tar src/generated native/target

@@ -52,6 +52,7 @@ const STEPS: readonly Step[] = [
   { name: "native tests", command: ["make", "--no-print-directory", "check-native-tests"], count: ofCargo },
   { name: "unit tests", command: ["ava"], count: ofAva },
   { name: "integration tests", command: [...IN_NAMESPACES, "ava", "--config", "ava.integration.config.js"], count: ofAva },
+  { name: "virtual machine", command: ["node", "test/vm/run.ts"], count: ofAva },
   {
     name: "conformance",
     // Specs leave shared memory behind, which goes with its namespace.

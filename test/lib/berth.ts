@@ -2,6 +2,7 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { PATIENCE } from "./patience.ts";
 import { programs, type TestNode } from "./node.ts";
 
 export interface Outcome {
@@ -10,7 +11,7 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-const LONGEST_MS = 60_000;
+const LONGEST_MS = 60_000 * PATIENCE;
 
 export function berthOf(node: () => TestNode, more: Readonly<Record<string, string>> = {}) {
   const environment = () => ({ ...process.env, BERTH_SOCKET: node().socket, BERTH_LOG_ROOT: node().logs, ...more });

@@ -9,6 +9,7 @@ import {
   type ServiceError,
 } from "@grpc/grpc-js";
 import { loadSync } from "@grpc/proto-loader";
+import { PATIENCE } from "./patience.ts";
 
 const PROTO = fileURLToPath(new URL("../../proto", import.meta.url));
 const LOCAL_MAX_BYTES = 40 * 1024 * 1024;
@@ -51,7 +52,7 @@ export class Cri {
   }
 
   /** @param name "RunPodSandbox" @throws ServiceError */
-  call<Answer>(name: string, request: Message, timeoutMs = 30_000): Promise<Answer> {
+  call<Answer>(name: string, request: Message, timeoutMs = 30_000 * PATIENCE): Promise<Answer> {
     return new Promise((resolve, reject) => {
       const client = this.#clients.find((each) => name in each);
       if (client === undefined) throw new Error(`the CRI has no call ${name}`);

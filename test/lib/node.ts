@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { busyboxImage } from "./busybox-image.ts";
 import { Cri } from "./cri.ts";
+import { PATIENCE } from "./patience.ts";
 import { DockerRegistry } from "./registry.ts";
 import type { Teardown } from "./teardown.ts";
 
@@ -16,7 +17,7 @@ const berthdSource = fileURLToPath(new URL("../../src/cmd/berthd.ts", import.met
 /** An archive with the image of the demo. */
 export const demoImage = process.env["BERTH_DEMO_IMAGE"] ?? fileURLToPath(new URL("../../build/demo-image.tar", import.meta.url));
 
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 20_000 * PATIENCE;
 const LOOK_AGAIN_MS = 10;
 
 export interface NodeOptions {
@@ -111,7 +112,7 @@ export class TestNode {
     const child = this.#spawn(program);
     await this.eventually("berthd serves", async () => {
       if (child.exitCode !== null) throw new Error(`berthd ended with ${child.exitCode}: ${this.#log}`);
-      return await this.cri.call("Status", {}, 1000).then(
+      return await this.cri.call("Status", {}, 1000 * PATIENCE).then(
         () => true,
         () => undefined,
       );

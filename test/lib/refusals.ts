@@ -129,7 +129,6 @@ const of = (what: string, call: string, code: Refusal["code"], message: RegExp, 
 });
 
 const INVALID = "INVALID_ARGUMENT";
-const NOT_YET = "UNIMPLEMENTED";
 const STATE = "FAILED_PRECONDITION";
 const READ_POD = "^read pod sandbox config: ";
 const READ_CONTAINER = "^read container config: ";

@@ -6,9 +6,10 @@ import { createInterface } from "node:readline";
 import type { Teardown } from "./teardown.ts";
 import { request } from "undici";
 import { temporaryFolder } from "./image-service.ts";
+import { PATIENCE } from "./patience.ts";
 import { type Blob, OCI_MANIFEST, type TestImage } from "./oci-image.ts";
 
-const START_TIMEOUT_MS = 10_000;
+const START_TIMEOUT_MS = 10_000 * PATIENCE;
 
 export class DockerRegistry {
   /** "127.0.0.1:40123" */

@@ -16,4 +16,3 @@ export function notAppliedToContainer({ mounts, windows }: ContainerConfig): str
     ...(windows === undefined ? [] : ["windows: this is Linux"]),
   ];
 }
-
