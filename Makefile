@@ -98,9 +98,25 @@ bench: setup-test build ## measure Berth, and containerd beside it where it is i
 bench-many-pods: setup-test build ## measure a node with 10, 100 and 500 pods: starts, memory, lists, a start of berthd (root)
 	@unshare --mount --net --propagation private sh -c 'mount --make-rshared / && ip link set lo up && exec node test/bench/many-pods.ts $(PODS)'
 
+$(stamps)/failpoints: $(stamps)/native $(stamps)/bundle
+	$(call say,builds helper and shim with failpoints)
+	@mkdir -p $(build)/failpoints/bin
+	@cd native && CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 cargo build --release --locked -p helper -p shim --features sys/failpoints --target-dir ../$(build)/failpoints/target
+	@cp -r $(build)/bin/. $(build)/failpoints/bin
+	@install -m 755 -t $(build)/failpoints/bin $(addprefix $(build)/failpoints/target/x86_64-unknown-linux-gnu/release/,berth-helper berth-shim)
+	@touch $@
+
+.PHONY: build-previous
+build-previous:
+	@test/upgrade/build-previous.sh "$(PREVIOUS)" > $(build)/previous.txt
+
+# What a campaign needs besides.
+campaign_failpoints := $(stamps)/failpoints
+campaign_upgrade := build-previous
+
 .PHONY: campaign
-campaign: setup-test build ## the crash suite, long: CAMPAIGN=lifecycles|log-lines|full-disk|shims|stuck|events|sessions SEED=1 SEEDS=1 (root)
-	@node test/run.ts "crash campaign"
+campaign: setup-test build $(campaign_$(CAMPAIGN)) ## the crash suite, long: CAMPAIGN=lifecycles|log-lines|full-disk|shims|stuck|events|sessions|failpoints|upgrade SEED=1 SEEDS=1 (root)
+	@FAILPOINT_BIN=$(CURDIR)/$(build)/failpoints/bin PREVIOUS_BIN=$$(cat $(build)/previous.txt 2>/dev/null) node test/run.ts "crash campaign"
 
 .PHONY: check
 check: setup-run check-types check-lint check-exports check-clippy check-native-tests ## types, lint, format, unused exports, clippy, cargo tests

@@ -149,6 +149,7 @@ export class ShimClient {
         // That it was heard is told by the end of the exec.
         cancel = () => void this.#connection.call({ $case: "cancelExec", value: { exec } }, CALL_TIMEOUT_MS).catch(() => {});
         signal?.addEventListener("abort", cancel, { once: true });
+        failpoint("sent shim exec");
       });
       return { ...exit, stdout: Buffer.concat(output.stdout), stderr: Buffer.concat(output.stderr) };
     } catch (failure) {

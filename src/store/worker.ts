@@ -1,5 +1,6 @@
 // The thread that owns the database. Here, and not on the main thread, because a busy disk would stall
 // every call for the length of an fsync.
+import { rmSync } from "node:fs";
 import { DatabaseSync, type StatementSync } from "node:sqlite";
 import { parentPort } from "node:worker_threads";
 import { messageOf } from "../base/errors.ts";
@@ -27,6 +28,8 @@ class RecordDatabase {
     // FULL syncs the log at every commit: what was answered survives a power cut.
     this.#database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
     migrate(this.#database);
+    // Of a Berth that had the log's index in a file and was killed; nobody but us has the database now.
+    rmSync(`${path}-shm`, { force: true });
     this.#reserve = new Reserve(this.#database, path);
     // On a disk that is full already it is made with the first thing that is new again.
     this.#reserve.problem(0);

@@ -1,17 +1,25 @@
 // Long runs by hand: CAMPAIGN=lifecycles SEED=1 SEEDS=3 CALLS=2000 KILLS=200 make campaign
-import { TestNode } from "../lib/node.ts";
+import { type NodeOptions, TestNode } from "../lib/node.ts";
 import { SmallDisk } from "../lib/small-disk.ts";
 import type { Teardown } from "../lib/teardown.ts";
+import { runUpgrade } from "../upgrade/run-upgrade.ts";
 import { runCrashes } from "./run-crashes.ts";
 import { runEvents } from "./run-events.ts";
 import { runLogLines } from "./run-log-lines.ts";
 import { runSessions } from "./run-sessions.ts";
 import { runShimLosses } from "./run-shim-losses.ts";
 import { runStuck } from "./run-stuck.ts";
+import { SWEEP_FLAGS, sweep } from "./sweep.ts";
 
 const number = (name: string, otherwise: number): number => {
   const value = Number(process.env[name] ?? otherwise);
   if (!Number.isFinite(value) || value < 0) throw new Error(`${name}=${process.env[name]}: not a number`);
+  return value;
+};
+
+const text = (name: string): string => {
+  const value = process.env[name] ?? "";
+  if (value === "") throw new Error(`${name} is not set`);
   return value;
 };
 
@@ -35,9 +43,17 @@ const CAMPAIGNS: Readonly<Record<string, (t: Teardown, node: TestNode, seed: num
   events: (_, node, seed) => runEvents(node, { seed, changes: number("CHANGES", 1000), pods: number("PODS", 8) }),
   sessions: (t, node, seed) =>
     runSessions(t, node, { seed, sessions: number("SESSIONS", 10_000), atOnce: number("AT_ONCE", 200), execPercent: 33, patience }),
+  failpoints: (_, node) => sweep(node, text("FAILPOINT_BIN"), new RegExp(process.env["ONLY"] ?? ""), console.log),
+  upgrade: (_, node) => runUpgrade(node, console.log),
 };
 
-const name = process.env["CAMPAIGN"] ?? "lifecycles";
+/** Of nodes that are not as all others. */
+const OPTIONS: Readonly<Record<string, () => NodeOptions>> = {
+  failpoints: () => ({ flags: SWEEP_FLAGS }),
+  upgrade: () => ({ previous: text("PREVIOUS_BIN") }),
+};
+
+const name = process.env["CAMPAIGN"] || "lifecycles";
 const campaign = CAMPAIGNS[name];
 if (campaign === undefined) throw new Error(`CAMPAIGN=${name}: there are ${Object.keys(CAMPAIGNS).join(", ")}`);
 const [first, seeds] = [number("SEED", 1), number("SEEDS", 1)];
@@ -45,7 +61,7 @@ for (let seed = first; seed < first + seeds; seed++) {
   const steps: (() => Promise<void> | void)[] = [];
   const t: Teardown = { teardown: (step) => steps.unshift(step) };
   try {
-    const node = await TestNode.start(t);
+    const node = await TestNode.start(t, OPTIONS[name]?.());
     const startedAtMs = performance.now();
     console.log(await campaign(t, node, seed));
     console.log(`  ✔ ${name}: it held, ${Math.round((performance.now() - startedAtMs) / 1000)} s`);

@@ -1,5 +1,6 @@
 // Kills processes of Berth at moments that the seed names: a while after the n-th call of the run has begun.
 import { readFileSync } from "node:fs";
+import { BERTHD_FAILPOINTS } from "./failpoints.ts";
 import type { PodModel } from "./model.ts";
 import type { Random } from "./random.ts";
 import { pause, type World } from "./world.ts";
@@ -24,21 +25,6 @@ const LONGEST_START_MS = 400;
 // Long enough for a few calls.
 const FAILPOINT_TIMEOUT_MS = 3000;
 
-/** Between a record and its effect, or the other way round: pods, containers, endpoints, layers, and halves of their removal. */
-const FAILPOINTS = [
-  ...["sandbox", "container", "endpoint", "network", "image", "snapshot", "blob"].flatMap((kind) => [
-    `commit ${kind}`,
-    `committed ${kind}`,
-  ]),
-  ...["createContainer", "startContainer", "deleteContainer", "signal", "reopenLog", "shutdown"].flatMap((call) => [
-    `sent shim ${call}`,
-    `answered shim ${call}`,
-  ]),
-  ...["startSandbox", "detachEndpoint", "killCgroup", "removeCgroup", "removeTree", "unpackLayer", "updateCgroup", "ensureNetwork"].flatMap(
-    (call) => [`sent helper ${call}`, `answered helper ${call}`],
-  ),
-];
-
 interface Planned {
   readonly kill: Kill;
   readonly failpoint: string;
@@ -61,7 +47,7 @@ export class Killer {
     for (let left = kills; left > 0; left--) {
       const startMs = random.below(LONGEST_START_MS);
       const awayMs = random.chance(50) ? 0 : random.below(LONGEST_AWAY_MS);
-      const [kill, failpoint] = [random.weighted(WEIGHTS), random.pick(FAILPOINTS)];
+      const [kill, failpoint] = [random.weighted(WEIGHTS), random.pick(BERTHD_FAILPOINTS)];
       this.#plan.set(random.between(1, calls), { kill, failpoint, delayMs: random.below(LONGEST_DELAY_MS), awayMs, startMs });
     }
     world.watchCalls((call) => this.#called(call));

@@ -1,6 +1,7 @@
 // What a run must leave as it was: kernel objects of the node, and files below root and state.
 import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
+import { berthOf } from "../lib/berth.ts";
 import { kernelObjectsOf } from "../lib/kernel.ts";
 import type { TestNode } from "../lib/node.ts";
 
@@ -10,10 +11,34 @@ export async function remains(node: TestNode): Promise<string[]> {
   return [...objects, ...[node.root, node.state].flatMap((folder) => filesBelow(folder, node.folder))].sort();
 }
 
+/** The same, when nothing comes or goes any more: what a run is to be compared with. */
+export async function quietRemains(node: TestNode): Promise<string[]> {
+  let last: string[] = [];
+  return await node.eventually("nothing comes or goes", async () => {
+    const [before, now] = [last, await remains(node)];
+    last = now;
+    return difference(before, now).length === 0 ? now : undefined;
+  });
+}
+
 function filesBelow(folder: string, from: string): string[] {
   return readdirSync(folder, { withFileTypes: true, recursive: true }).map(
     (entry) => `file ${relative(from, join(entry.parentPath, entry.name))}`,
   );
+}
+
+/** @throws when the audit finds something, or the world is another, for longer than a node needs */
+export async function isAsBefore(node: TestNode, before: readonly string[]): Promise<void> {
+  const { berth } = berthOf(() => node);
+  let left = "";
+  const look = async (): Promise<true | undefined> => {
+    const { code, stdout, stderr } = await berth("audit");
+    left = [...difference(before, await remains(node)), stdout, stderr].join("\n");
+    return code === 0 && left.trim() === "" ? true : undefined;
+  };
+  await node.eventually("the world is as it was", look).catch((failure: unknown) => {
+    throw new Error(`it is not as before:\n${left}`, { cause: failure });
+  });
 }
 
 /** Lines of which the one has more than the other. */

@@ -8,7 +8,7 @@ import { Journal, Violation } from "./journal.ts";
 import { Killer } from "./killer.ts";
 import { livePod } from "./pod-life.ts";
 import { Random } from "./random.ts";
-import { difference, remains } from "./remains.ts";
+import { difference, quietRemains, remains } from "./remains.ts";
 import { together, verdict } from "./together.ts";
 import { pause, World } from "./world.ts";
 
@@ -35,7 +35,7 @@ export async function runCrashes(node: TestNode, run: CrashRun): Promise<string>
   const images = await pushImages(node, 2);
   const watcher = await EventWatcher.begin(node.socket, new Random(seed));
   await makeFolders(node);
-  const before = await remains(node);
+  const before = await quietRemains(node);
   const killer = new Killer(world, random.fork(), calls, kills);
   const live = async (life: (own: Random, round: number) => Promise<void>, own: Random): Promise<void> => {
     for (let round = 0; world.calls < calls && !world.aborted; round++) await life(own, round);

@@ -1,10 +1,10 @@
 // A berthd of another build than the helper and the shims that it finds. `make campaign CAMPAIGN=upgrade` does it with builds of the past.
-import { copyFile, mkdir, readdir, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
 import { status } from "@grpc/grpc-js";
 import test from "ava";
 import { berthOf } from "../lib/berth.ts";
+import { installPrograms } from "../lib/install-programs.ts";
 import { isRunning } from "../lib/kernel.ts";
 import { programs, TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
@@ -13,15 +13,6 @@ import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t));
 const { berth, succeeds } = berthOf(node);
-
-/** As a package manager puts a file in another's place. */
-async function install(folder: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
-  for (const name of await readdir(programs)) {
-    await copyFile(join(programs, name), join(folder, `${name}.new`));
-    await rename(join(folder, `${name}.new`), join(folder, name));
-  }
-}
 
 const podOf = async (name: string): Promise<readonly string[]> =>
   (await succeeds("pods", "--shims", "--no-trunc"))
@@ -53,7 +44,7 @@ async function whileOther(pod: Pod, build: OtherBuild, work: () => Promise<void>
 test("programs are replaced under a node that runs: the next start brings its own helper, and pods go on with their shims", async (t) => {
   await node().shutdown();
   node().bin = join(node().folder, "bin");
-  await install(node().bin);
+  await installPrograms(programs, node().bin);
   await node().boot();
   const old = await Pod.run(node());
   const container = await old.start("one", ["sleep", "1000"]);
@@ -65,7 +56,7 @@ test("programs are replaced under a node that runs: the next start brings its ow
   t.deepEqual(await podOf(old.id), ["0.1.0"]);
 
   await node().crash();
-  await install(node().bin);
+  await installPrograms(programs, node().bin);
   await node().boot();
   t.not(await node().helperPid(), helper);
   t.false(isRunning(helper));
@@ -87,7 +78,7 @@ test("a helper that was started for other programs is replaced too", async (t) =
   await node().crash();
   const before = node().bin;
   node().bin = join(node().folder, "elsewhere");
-  await install(node().bin);
+  await installPrograms(programs, node().bin);
   await node().boot();
   t.not(await node().helperPid(), helper);
   t.false(isRunning(helper));

@@ -119,14 +119,31 @@ export class TestNode {
     });
   }
 
+  /** Whether the berthd that was started last is there. */
+  get isUp(): boolean {
+    return this.#child !== undefined && this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
   /**
-   * Starts berthd from its sources with a failpoint of `src/base/failpoint.ts`.
+   * Starts berthd from its sources with a failpoint of `src/base/failpoint.ts`, and waits until it serves or has ended there.
    *
-   * @returns whether it has ended there; if not, nothing came by in time and it goes on
+   * @returns tells whether it has ended there by now
    */
+  async bootWith(failpoint: string): Promise<() => boolean> {
+    const child = this.#spawnSources(failpoint);
+    await this.eventually("berthd serves or has ended", async () => {
+      if (!this.isUp) return true;
+      return await this.cri.call("Version", {}, 1000).then(
+        () => true,
+        () => undefined,
+      );
+    });
+    return () => child.signalCode === "SIGKILL";
+  }
+
+  /** The same, and waits until it has ended there. @returns false when nothing came by in time, and it goes on */
   async bootUntil(failpoint: string, timeoutMs: number): Promise<boolean> {
-    const parts = ["--helper", join(this.bin, "berth-helper"), "--shim", join(this.bin, "berth-shim")];
-    const child = this.#spawn(process.execPath, [berthdSource, ...parts], { BERTH_FAILPOINT: failpoint });
+    const child = this.#spawnSources(failpoint);
     const ended = new Promise((resolve) => child.once("exit", resolve));
     await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, timeoutMs).unref())]);
     return child.signalCode === "SIGKILL";
@@ -142,7 +159,7 @@ export class TestNode {
     await this.#signal("SIGKILL");
   }
 
-  /** Looks again and again until `look` gives something. @throws when it takes over 20 s, or what `look` throws */
+  /** Looks again and again until `look` gives something. @throws when it takes over 20 s by PATIENCE, or what `look` throws */
   async eventually<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
     for (const deadline = performance.now() + PATIENCE_MS; ; ) {
       const found = await look();
@@ -171,6 +188,11 @@ export class TestNode {
   async mirror(name: string): Promise<void> {
     await mkdir(join(this.registryConfigDir, name), { recursive: true });
     await writeFile(join(this.registryConfigDir, name, "hosts.toml"), `[host."http://${this.registry.address}"]\n`);
+  }
+
+  #spawnSources(failpoint: string): ChildProcess {
+    const parts = ["--helper", join(this.bin, "berth-helper"), "--shim", join(this.bin, "berth-shim")];
+    return this.#spawn(process.execPath, [berthdSource, ...parts], { BERTH_FAILPOINT: failpoint });
   }
 
   #spawn(program: string, args: readonly string[] = [], environment: Readonly<Record<string, string>> = {}) {

@@ -77,7 +77,11 @@ fn hello(node: &Node) -> HelperHelloResult {
 /// The table and the link are waited for at the same time: both take the kernel some 20 ms.
 fn detach_endpoint(request: &DetachEndpoint) -> Result<(), HelperError> {
     let host = InterfaceName::parse(&request.host_interface)?;
-    let delete_link = || Ok(Netlink::open()?.delete_link(&host)?);
+    let delete_link = || {
+        Netlink::open()?.delete_link(&host)?;
+        sys::failpoint!("helper: deleted link");
+        Ok(())
+    };
     let ports = host_ports::parse(&request.host_ports)?;
     if ports.is_empty() {
         return delete_link();
@@ -90,6 +94,7 @@ fn detach_endpoint(request: &DetachEndpoint) -> Result<(), HelperError> {
 /// A packet of a flow that stands does not ask the table.
 pub fn remove_ports(table: &InterfaceName, ports: &[HostPort]) -> Result<(), HelperError> {
     netlink::remove_ports(table, ports)?;
+    sys::failpoint!("helper: removed ports");
     forget_flows(ports);
     Ok(())
 }
@@ -138,18 +143,22 @@ fn update_cgroup(node: &Node, request: UpdateCgroup) -> Result<(), HelperError> 
         scores.unwrap_or_default().restore();
         return Err(failure.into());
     }
+    sys::failpoint!("helper: updated cgroup");
     Ok(())
 }
 
 fn kill_cgroup(node: &Node, request: &KillCgroup) -> Result<(), HelperError> {
     let path = CgroupPath::parse(&request.cgroup_path)?;
     let timeout = Duration::from_millis(request.timeout_millis.into()).min(LONGEST_KILL);
-    Ok(node.cgroups.kill(&path, Instant::now() + timeout)?)
+    node.cgroups.kill(&path, Instant::now() + timeout)?;
+    sys::failpoint!("helper: killed cgroup");
+    Ok(())
 }
 
 fn remove_cgroup(node: &Node, request: &RemoveCgroup) -> Result<(), HelperError> {
     let path = CgroupPath::parse(&request.cgroup_path)?;
     node.cgroups.remove(&path)?;
+    sys::failpoint!("helper: removed cgroup");
     if request.prune_parent.is_empty() {
         return Ok(());
     }
@@ -177,7 +186,11 @@ fn remove_tree(node: &Node, text: &str) -> Result<(), HelperError> {
     let path = node.owned_path("remove folder", text, &[&node.options.root, &node.options.state])?;
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };
     match openat(CWD, parent, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, FileMode::empty()) {
-        Ok(parent) => Ok(layer::remove_tree(parent.as_fd(), name.as_bytes())?),
+        Ok(parent) => {
+            layer::remove_tree(parent.as_fd(), name.as_bytes())?;
+            sys::failpoint!("helper: removed folder");
+            Ok(())
+        }
         Err(rustix::io::Errno::NOENT) => Ok(()),
         Err(errno) => Err(HelperError::io(format!("open {}", parent.display()), errno)),
     }

@@ -16,8 +16,11 @@ pub fn ensure(request: &EnsureNetwork) -> Result<EnsureNetworkResult, HelperErro
     let (bridge, table) = parse(request)?;
     let ports = host_ports::parse(&request.host_ports)?;
     let mut warnings = Netlink::open()?.ensure_bridge(&bridge)?;
+    sys::failpoint!("helper: made bridge");
     netlink::ensure_table(&table, &ports)?;
+    sys::failpoint!("helper: made table");
     request.settings.iter().try_for_each(write)?;
+    sys::failpoint!("helper: wrote settings");
     let with_ipv6 = bridge.gateways.iter().any(|gateway| gateway.address.is_ipv6());
     warnings.extend(netlink::forward_warnings(&table.name, with_ipv6)?);
     let table_fingerprint = netlink::fingerprint(&table.name)?.unwrap_or_default();
@@ -50,7 +53,9 @@ pub fn remove(request: &RemoveNetwork) -> Result<(), HelperError> {
     let name = InterfaceName::parse(&request.bridge)?;
     let owner = alias(&request.bridge_alias)?;
     Netlink::open()?.delete_bridge(&BridgeConfig { name, owner, gateways: Vec::new(), mtu: 0, ports: Vec::new() })?;
+    sys::failpoint!("helper: deleted bridge");
     netlink::delete_table(&InterfaceName::parse(&request.nft_table)?)?;
+    sys::failpoint!("helper: deleted table");
     request.settings.iter().try_for_each(write)
 }
 

@@ -39,7 +39,10 @@ pub fn kill(request: &KillProcess) -> Result<(), HelperError> {
     loop {
         match poll(&mut [PollFd::new(&held, PollFlags::IN)], Some(&timeout)) {
             Ok(0) => return Err(failed(Errno::TIMEDOUT)),
-            Ok(_) => return Ok(()),
+            Ok(_) => {
+                sys::failpoint!("helper: killed process");
+                return Ok(());
+            }
             Err(Errno::INTR) => {}
             Err(errno) => return Err(failed(errno)),
         }

@@ -44,10 +44,16 @@ fn make(node: &Node, request: StartSandbox, undo: &mut Undo) -> Result<StartSand
     // First of all, so that a pod whose port is taken costs nothing.
     let listeners = host_ports::listen(&ports)?;
     stages.done("ports: bind");
+    sys::failpoint!("helper: listens on ports");
     undo.steps.push(Step::Ports(table.clone(), ports.clone()));
     // Where the ports lead is known, so the table need not wait for the pod.
     let pod = || make_pod(node, request, &listeners, stages, undo);
-    let (added, made) = both(|| Ok(netlink::add_ports(&table, &ports)?), pod);
+    let add = || {
+        netlink::add_ports(&table, &ports)?;
+        sys::failpoint!("helper: added ports");
+        Ok(())
+    };
+    let (added, made) = both(add, pod);
     let made = made?;
     added?;
     calls::forget_flows_soon(ports)?;
@@ -73,8 +79,10 @@ fn make_pod(
     if cgroup_created {
         undo.steps.push(Step::Cgroup(path.clone()));
     }
+    sys::failpoint!("helper: made cgroup");
     let warnings = node.cgroups.apply(&path, &calls::limits(request.limits.unwrap_or_default()))?;
     stages.done("cgroup");
+    sys::failpoint!("helper: applied limits");
 
     // Each pod's folder is closed to others; the way to it is open to the root of a pod with ids of its own.
     let pods = node.options.state.join("pods");
@@ -87,6 +95,7 @@ fn make_pod(
     folder.mode(0o700).recursive(true);
     folder.create(&state_dir).map_err(|source| HelperError::io(format!("make {}", state_dir.display()), source))?;
     undo.steps.push(Step::Folder(state_dir));
+    sys::failpoint!("helper: made folder");
     let config = ShimConfig {
         protocol_version: wire::PROTOCOL_VERSION,
         sandbox_id: request.sandbox_id,
@@ -113,6 +122,7 @@ fn make_pod(
     }));
     stages.add(shim.ready.stages, "shim: ");
     stages.done("shim");
+    sys::failpoint!("helper: started shim");
 
     if let Some(endpoint) = endpoint {
         undo.steps.push(Step::Link(endpoint.host.clone()));
@@ -121,6 +131,7 @@ fn make_pod(
         netlink::bring_loopback_up(shim.network_namespace.as_fd())?;
     }
     stages.done("endpoint");
+    sys::failpoint!("helper: attached endpoint");
 
     let mut proxy = KillProcess::default();
     if !listeners.is_empty() {
@@ -131,6 +142,7 @@ fn make_pod(
         proxy = proxy_process::start(&program, &config.sandbox_id, shim.as_fd(), listeners, &config.cgroup_procs)?;
         undo.steps.push(Step::Process(KillProcess { timeout_millis: KILL_TIMEOUT_MILLIS, ..proxy }));
         stages.done("ports: proxy");
+        sys::failpoint!("helper: started port proxy");
     }
     Ok(StartSandboxResult {
         shim_pid: shim.ready.pid,

@@ -48,6 +48,7 @@ pub fn serve(options: Options) -> Result<(), HelperError> {
     let node = Arc::new(Node::new(options)?);
     // Here and not with the first pod, so that what a helper that was killed has left is taken over, and goes at our end.
     node.shim_cgroup_procs();
+    sys::failpoint!("helper: listens");
     log::write(Level::Info, "ready", &[("socket", &node.options.socket.to_string_lossy())]);
     let server = Server { node: Arc::clone(&node), pool: Pool::default(), connections: Arc::default() };
     thread::Builder::new()
@@ -58,6 +59,7 @@ pub fn serve(options: Options) -> Result<(), HelperError> {
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(|source| HelperError::io("wait for signals", source))?;
     let _ = signals.forever().next();
     let _ = fs::remove_file(&node.options.socket);
+    sys::failpoint!("helper: removed its socket");
     node.remove_shim_cgroups();
     state_mount::release(&node.options.state);
     let _ = fs::remove_file(lock_path(&node.options.socket));
@@ -161,7 +163,9 @@ impl Server {
         let (node, answer_to) = (Arc::clone(&self.node), Arc::clone(writer));
         let taken = self.pool.run(move || {
             let ends = matches!(call, Some(Call::Shutdown(_)));
-            answer(&answer_to, id, calls::run(&node, call));
+            let outcome = calls::run(&node, call);
+            sys::failpoint!("helper: answers");
+            answer(&answer_to, id, outcome);
             if ends {
                 let _ = signal_hook::low_level::raise(SIGTERM);
             }

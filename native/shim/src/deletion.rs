@@ -74,6 +74,7 @@ impl Server {
             Some((Ok(pid), limit)) => {
                 container.phase = Phase::Deleting;
                 self.follow_runtime(pid, Child::Delete(id.to_owned()), limit);
+                sys::failpoint!("shim: runtime deletes");
             }
             // Without a runtime to ask, what we mounted goes all the same, and the helper empties the cgroup.
             Some((Err(_), _)) | None => self.deleted(id, None),
@@ -85,6 +86,7 @@ impl Server {
     pub fn deleted(&mut self, id: &str, stuck: Option<Stuck>) {
         let Some(container) = self.containers.get_mut(id) else { return };
         container.launched = false;
+        sys::failpoint!("shim: runtime has deleted");
         if let Some(runtime) = &container.runtime {
             runtime.forget(id);
         }
@@ -92,6 +94,7 @@ impl Server {
             Some(stuck) => Err(ShimError::Stuck { doing: format!("delete container {id}: oci delete"), stuck }),
             None => remove_root(&container.folder),
         };
+        sys::failpoint!("shim: deleted container");
         let deleters = std::mem::take(&mut container.deleters);
         if removed.is_ok() {
             self.containers.remove(id);
@@ -109,6 +112,7 @@ impl Server {
 
 pub fn remove_root(folder: &Path) -> Result<(), ShimError> {
     mounts::unmount_if_mounted(&folder.join("rootfs"))?;
+    sys::failpoint!("shim: unmounted root");
     volumes::unmount_all(folder)?;
     mounts::unmount_if_mounted(&folder.join(lifecycle::LAYERS))?;
     match fs::remove_dir_all(folder) {

@@ -69,6 +69,7 @@ impl Server {
         };
         fs::write(&process, &request.process_json).map_err(|source| ShimError::io(doing(), source))?;
         let cgroup = self.exec_cgroups.make(&cgroup_path, number);
+        sys::failpoint!("shim: made cgroup of exec");
         let place = runtime::ExecPlace {
             born_in: cgroup
                 .as_ref()
@@ -88,6 +89,7 @@ impl Server {
             }
         }
         self.follow_runtime(exec.runtime_pid, Child::ExecStart(number), runtime.limit);
+        sys::failpoint!("shim: runtime execs");
         self.execs.insert(number, exec);
         if request.stdio.is_some() {
             self.make_session(reply);
@@ -113,6 +115,7 @@ impl Server {
         match started {
             Ok(pid) => {
                 exec.pid = Some(pid);
+                sys::failpoint!("shim: exec runs");
                 let terminal = stdio::open_terminal(&mut exec.console, &mut exec.input);
                 let is_unheard = terminal.is_err();
                 match terminal {
@@ -145,6 +148,7 @@ impl Server {
     pub fn exec_ended(&mut self, number: u64, ended: Ended) {
         let Some(exec) = self.execs.get_mut(&number) else { return };
         exec.ended = Some(ended);
+        sys::failpoint!("shim: exec ended");
         exec.deadline = None;
         exec.drain_deadline = Some(Instant::now() + DRAIN);
         self.finish_exec_if_over(number);

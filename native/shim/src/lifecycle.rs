@@ -45,6 +45,7 @@ impl Server {
             let _ = remove_root(&folder);
         }
         let answer = made?;
+        sys::failpoint!("shim: created container");
         let container = Container::new(id.clone(), folder, Log::nowhere());
         self.containers.insert(id.clone(), container);
         self.answer(reply, CallResult::CreateContainer(answer));
@@ -54,6 +55,7 @@ impl Server {
     pub fn init_ended(&mut self, id: &str, ended: Ended) {
         let Some(container) = self.containers.get_mut(id) else { return };
         container.ended = Some(ended);
+        sys::failpoint!("shim: process ended");
         // While the runtime still starts it, its end is told after the start.
         if container.phase == Phase::Running {
             self.drain(id, ended);
@@ -87,6 +89,7 @@ impl Server {
         if let Err(failure) = exit::write_record(&container.folder, &exit) {
             log::warn(failure);
         }
+        sys::failpoint!("shim: wrote exit");
         container.exit = Some(exit);
         container.process = None;
         container.drain_deadline = None;
@@ -99,6 +102,7 @@ impl Server {
         }
         self.end_attached(id, exit.exit_code);
         self.tell_all(CallResult::ContainerExited(report));
+        sys::failpoint!("shim: told exit");
         if deleting {
             self.start_delete(id);
         }
@@ -118,6 +122,7 @@ fn make_root(
         .mode(0o700)
         .create(&root)
         .map_err(|source| ShimError::io(format!("make {}", root.display()), source))?;
+    sys::failpoint!("shim: made container's folder");
     let namespace = user_namespace::open(state_dir)?;
     let namespace = namespace.as_ref().map(AsFd::as_fd);
     let mut layers_dir = request.layers_dir.clone();
@@ -135,6 +140,7 @@ fn make_root(
         work: &request.work_dir,
     };
     mounts::mount_root(&root, &layers)?;
+    sys::failpoint!("shim: mounted root");
     for volume in &request.volumes {
         volumes::mount_volume(folder, &layers_dir, volume, namespace)?;
     }

@@ -231,7 +231,9 @@ impl Place {
                 return Err(ShimError::io(format!("rotate log {}", self.directory.join(&self.path).display()), errno));
             }
         };
+        sys::failpoint!("shim: set log aside");
         let file = self.open_file(&folder);
+        sys::failpoint!("shim: began new log");
         match (&file, aside) {
             (Ok(_), aside) => {
                 log_rotation::remove_excess(&folder, self.name(), self.rotation.max_files);

@@ -37,6 +37,7 @@ impl Server {
         if !self.containers.is_empty() {
             return Err(ShimError::Busy { containers: self.containers.len() });
         }
+        sys::failpoint!("shim: shuts down");
         self.leavers.push(reply);
         if let Some(init) = &self.pod_init {
             init.kill();

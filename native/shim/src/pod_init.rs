@@ -77,6 +77,7 @@ impl PodInit {
         let Fork::Parent(number) = forked.map_err(failed("fork"))? else {
             return Err(failure("fork", io::ErrorKind::InvalidData.into()));
         };
+        sys::failpoint!("shim: forked PID 1");
         let pid = Pid::from_raw(number).ok_or_else(|| failure("fork", io::ErrorKind::InvalidData.into()))?;
         let started = returned
             .map_err(|errno| failure("return to our PID namespace", errno.into()))

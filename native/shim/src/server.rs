@@ -214,6 +214,7 @@ impl Server {
                     });
                 }
                 container.log.reopen()?;
+                sys::failpoint!("shim: reopened log");
                 self.done(reply);
                 Ok(())
             }
@@ -298,12 +299,14 @@ impl Server {
     fn leave(self) -> ExitCode {
         let state_dir = self.state_dir();
         let _ = fs::remove_file(&self.config.socket_path);
+        sys::failpoint!("shim: removed its socket");
         for place in ["shm", "etc", user_namespace::FILE] {
             if let Err(failure) = mounts::unmount_if_mounted(&state_dir.join(place)) {
                 log::warn(failure);
                 return ExitCode::FAILURE;
             }
         }
+        sys::failpoint!("shim: unmounted its places");
         match fs::remove_dir_all(state_dir) {
             Ok(()) => ExitCode::SUCCESS,
             Err(_) => ExitCode::FAILURE,

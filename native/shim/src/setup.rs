@@ -47,6 +47,7 @@ pub fn from_standard_input() -> Result<Option<Ready>, ShimError> {
     match set_up(config) {
         Ok((ready, stages)) => {
             send_ready(&peer, stages)?;
+            sys::failpoint!("shim: said that it is ready");
             leave_standard_streams(Path::new(&ready.config.state_dir))?;
             Ok(Some(ready))
         }
@@ -112,6 +113,7 @@ fn set_up(config: ShimConfig) -> Result<(Ready, Vec<Stage>), ShimError> {
         user_namespace::give_to_root(&etc.join(name), ids)?;
     }
     stages.done("mounts");
+    sys::failpoint!("shim: made mounts");
 
     let wanted = [
         (config.new_network, UnshareFlags::NEWNET),
@@ -129,9 +131,11 @@ fn set_up(config: ShimConfig) -> Result<(Ready, Vec<Stage>), ShimError> {
     }
     write_sysctls(&config)?;
     stages.done("namespaces");
+    sys::failpoint!("shim: made namespaces");
 
     let listener = listen(&config.socket_path)?;
     stages.done("socket");
+    sys::failpoint!("shim: listens");
     Ok((Ready { config, listener, signals, exec_cgroups }, stages.list))
 }
 

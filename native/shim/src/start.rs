@@ -43,8 +43,10 @@ impl Server {
         fs::write(&config, &request.config_json)
             .map_err(|source| ShimError::io(format!("write {}", config.display()), source))?;
         exit::reserve_record(&container.folder)?;
+        sys::failpoint!("shim: wrote spec");
         let rotation = Rotation { max_bytes: request.log_max_bytes, max_files: request.log_max_files as usize };
         container.log = Log::open(&request.log_directory, &request.log_path, rotation)?;
+        sys::failpoint!("shim: opened log");
         let wanted = request.stdio.unwrap_or_default();
         let (streams, its) = stdio::make(&container.folder, "console.sock", wanted.tty, wanted.stdin)
             .map_err(|source| ShimError::io(format!("make streams of container {id}"), source))?;
@@ -67,6 +69,7 @@ impl Server {
             since_nanos: time::now_nanos(),
         });
         self.follow_runtime(pid, Child::Create(id), limit);
+        sys::failpoint!("shim: runtime creates");
         Ok(())
     }
 
@@ -76,6 +79,7 @@ impl Server {
         stage(container, "oci create");
         let step = went_well(container, "oci create", end).and_then(|()| {
             let pid = hold_process(container)?;
+            sys::failpoint!("shim: holds process");
             check_pid_namespace(container, pid)?;
             open_terminal(container)?;
             Ok((pid, start_process(container)?))
@@ -95,6 +99,7 @@ impl Server {
         if let Err(failure) = went_well(container, "oci start", end) {
             return self.take_back_start(id, failure);
         }
+        sys::failpoint!("shim: started process");
         container.phase = Phase::Running;
         container.started_at_nanos = time::now_nanos();
         let Some(start) = container.start.take() else { return };
@@ -104,6 +109,7 @@ impl Server {
             self.answer(reply, CallResult::StartContainer(result.clone()));
         }
         self.tell_all(CallResult::ContainerStarted(report));
+        sys::failpoint!("shim: told start");
         match ended {
             Some(ended) => self.drain(id, ended),
             None if deleting => self.kill(id),
@@ -129,6 +135,7 @@ impl Server {
         (container.input, container.console) = (None, None);
         container.launched = false;
         container.process = None;
+        sys::failpoint!("shim: took start back");
         let exit = Ended { code: 128, signal: 0, at_nanos: time::now_nanos() }.as_exit(false);
         if let Err(failure) = exit::write_record(&container.folder, &exit) {
             log::warn(failure);
