@@ -73,7 +73,14 @@ export class Pod {
   async create(name: string, command: readonly string[], config: Message = {}): Promise<Container> {
     const { container_id } = await this.#cri.call<{ container_id: string }>("CreateContainer", {
       pod_sandbox_id: this.id,
-      config: { metadata: { name, attempt: 0 }, image: { image: this.node.image }, command, log_path: `${name}.log`, linux: {}, ...config },
+      config: {
+        metadata: { name, attempt: 0 },
+        image: config["image"] ?? { image: this.node.image },
+        command,
+        log_path: `${name}.log`,
+        linux: {},
+        ...config,
+      },
       sandbox_config: this.config,
     });
     return new Container(this.node, container_id);
