@@ -98,10 +98,8 @@ pub fn run_confined() -> ExitCode {
     let read = io::stdin().lock().take(MAX_REQUEST_BYTES).read_to_end(&mut request);
     let call = read.ok().and_then(|_| HelperRequest::decode(request.as_slice()).ok()).and_then(|request| request.call);
     panic::set_hook(Box::new(|panic| {
-        if let Ok(mut pieces) = Pieces::on_standard_output() {
-            let message = format!("the copier failed: {panic}");
-            let _ = pieces.send(Piece::Failure(Failure { kind: ErrorKind::Internal.into(), message }));
-        }
+        let message = format!("the copier failed: {panic}");
+        let _ = Pieces::send_last(Piece::Failure(Failure { kind: ErrorKind::Internal.into(), message }));
         exit(PANICKED);
     }));
     let root = match &call {

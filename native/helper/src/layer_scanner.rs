@@ -16,7 +16,7 @@ use rustix::{
 };
 use std::{
     collections::VecDeque,
-    error::Error,
+    fmt::Display,
     os::fd::AsFd,
     path::{Path, PathBuf},
     thread,
@@ -28,6 +28,8 @@ const ENTRIES_OF_A_TURN: u64 = 1000;
 const SHORTEST_TURN: Duration = Duration::from_millis(20);
 // A process outside of the pod's cgroup may write to a layer too; such a change is seen after this time.
 const LONGEST_TRUST: Duration = Duration::from_secs(300);
+// 30 million entries. A container may make files faster than they are counted, and large layers wait for each other.
+const LONGEST_WALK: Duration = Duration::from_secs(600);
 
 pub struct Scanner {
     usage: LayerUsage,
@@ -35,6 +37,7 @@ pub struct Scanner {
     /// Not through after their first turn: begun anew one after the other, whenever no other is due.
     large: VecDeque<PathBuf>,
     current: Option<Walk>,
+    longest_walk: Duration,
 }
 
 struct Walk {
@@ -48,7 +51,7 @@ struct Walk {
 
 impl Scanner {
     pub fn new(usage: LayerUsage, cpu_time: Box<CpuTime>) -> Self {
-        Self { usage, cpu_time, large: VecDeque::new(), current: None }
+        Self { usage, cpu_time, large: VecDeque::new(), current: None, longest_walk: LONGEST_WALK }
     }
 
     pub fn run(mut self) {
@@ -113,7 +116,8 @@ impl Scanner {
     /// Gives the walk back when it is not done.
     fn go_on(&self, mut walk: Walk) -> Option<Walk> {
         match walk.measurement.step(ENTRIES_OF_A_TURN) {
-            Ok(None) => return Some(walk),
+            Ok(None) if walk.began.elapsed() < self.longest_walk => return Some(walk),
+            Ok(None) => self.give_up(&walk.folder, &format_args!("it was not done after {:?}", self.longest_walk)),
             Ok(Some(size)) => {
                 if let Some(layer) = self.usage.known().layers.get_mut(&walk.folder) {
                     layer.size = Some(LayerSize { size, at_nanos: walk.began_nanos });
@@ -127,7 +131,7 @@ impl Scanner {
     }
 
     /// What was known of the layer stays, with its time.
-    fn give_up(&self, folder: &Path, failure: &dyn Error) {
+    fn give_up(&self, folder: &Path, failure: &dyn Display) {
         let fields = [("folder", &*folder.to_string_lossy()), ("err", &*failure.to_string())];
         log::write(Level::Warn, "a writable layer could not be measured", &fields);
         if let Some(layer) = self.usage.known().layers.get_mut(folder) {
@@ -234,6 +238,24 @@ mod tests {
         assert_eq!((fixture.ask(&large), fixture.ask(&second)), (None, None));
         while fixture.scanner.turn() {}
         assert_eq!((fixture.inodes(&large), fixture.inodes(&second)), (Some(files + 1), Some(files + 1)));
+    }
+
+    #[test]
+    fn a_layer_whose_walk_takes_too_long_is_given_up_for_the_next() {
+        let mut fixture = Fixture::new("endless");
+        let files = 3 * ENTRIES_OF_A_TURN;
+        let (endless, next) = (fixture.layer("a", files), fixture.layer("b", files));
+        for layer in [&endless, &next] {
+            fixture.ask(layer);
+            assert!(fixture.scanner.turn());
+        }
+        assert!(fixture.scanner.turn(), "begins the first anew");
+        fixture.scanner.longest_walk = Duration::ZERO;
+        assert!(fixture.scanner.turn(), "and gives it up");
+        fixture.scanner.longest_walk = LONGEST_WALK;
+        while fixture.scanner.turn() {}
+        assert_eq!((fixture.ask(&endless), fixture.inodes(&next)), (None, Some(files + 1)));
+        assert!(!fixture.scanner.turn(), "who was given up rests");
     }
 
     #[test]

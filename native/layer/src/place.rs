@@ -9,7 +9,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 const MAX_PATH_BYTES: usize = 4096;
 
-// Of linux/magic.h, and what they are for: files of these are switches and windows of the kernel, not content.
+// Of linux/magic.h and of the file systems' own sources: files of these are switches and windows of the kernel, not content.
 const KERNEL_FILE_SYSTEMS: &[u32] = &[
     0x0000_9fa0, // proc
     0x6265_6572, // sysfs
@@ -27,6 +27,11 @@ const KERNEL_FILE_SYSTEMS: &[u32] = &[
     0x5346_414f, // afs' own control files
     0x1980_0202, // mqueue
     0x0000_1cd1, // devpts
+    0x6573_5543, // fusectl
+    0x0765_5821, // resctrl
+    0x4341_5d53, // smackfs
+    0x6759_6969, // rpc_pipefs
+    0x6e66_7364, // nfsd
 ];
 
 /// A path, and the one name in it that a copy is about.
