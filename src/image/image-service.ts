@@ -135,7 +135,7 @@ export class ImageService {
   }
 
   /** @param tarPath below --root */
-  async loadArchive(tarPath: string, signal: AbortSignal = new AbortController().signal): Promise<ImageRecord[]> {
+  async loadArchive(tarPath: string, signal: AbortSignal): Promise<ImageRecord[]> {
     return await this.#build("LoadImage", [], signal, async (place) => {
       // A layout has an entry for each name of an image.
       const records = new Map<string, ImageRecord>();

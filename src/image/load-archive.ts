@@ -34,6 +34,7 @@ async function takeApart(tarPath: string, folder: string, helper: Helper, place:
   try {
     const bounds = { maxBytes: 0n, maxEntries: 0n, maxRatio: 0 };
     await helper.unpackLayer({ blobPath: tarPath, targetDir: folder, compression, ...bounds, plainArchive: true, sync: false });
+    place.signal.throwIfAborted();
     const archive = await ArchiveFolder.open(folder);
     // Newer `docker save` writes both; the OCI part has the digests as they were pulled.
     if (await archive.has("index.json")) return await loadLayout(archive, place);

@@ -144,7 +144,7 @@ for (const form of ["oci-archive", "docker-archive"]) {
       `docker://${registry.address}/app:1`,
       `${form}:${tar}:a.example/app:1`,
     ]);
-    const [loaded] = await node.images.loadArchive(tar);
+    const [loaded] = await node.images.loadArchive(tar, never);
     t.deepEqual(loaded?.references, ["a.example/app:1"]);
     t.is(await readFile(inLayer(node, loaded ?? t.fail(), "hello.txt"), "utf8"), "hello");
     t.deepEqual(
@@ -168,6 +168,6 @@ test("an image that umoci made is loaded", async (t) => {
   await writeFile(join(bundle, "rootfs", "made.txt"), "made");
   await umoci("repack", "--image", `${layout}:latest`, bundle);
   await run("tar", ["-C", layout, "-cf", tar, "."]);
-  const [loaded] = await node.images.loadArchive(tar);
+  const [loaded] = await node.images.loadArchive(tar, never);
   t.is(await readFile(inLayer(node, loaded ?? t.fail(), "made.txt"), "utf8"), "made");
 });

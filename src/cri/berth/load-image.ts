@@ -10,15 +10,20 @@ import type { Engine } from "../engine.ts";
 const MAX_ARCHIVE_BYTES = 64 * 1024 ** 3;
 
 /** Keeps the archive in a file until it is whole, then takes it apart; the file goes in any case. */
-export const loadImage: StreamHandler<LoadImageRequest, LoadImageResponse> = async (engine, requests) => {
+export const loadImage: StreamHandler<LoadImageRequest, LoadImageResponse> = async (engine, requests, { signal }) => {
   const problem = await engine.diskProblem();
   if (problem !== undefined) throw new AgentError("resource-exhausted", `load image: ${problem}`);
   await mkdir(engine.uploadDir, { recursive: true, mode: 0o700 });
   const path = join(engine.uploadDir, randomBytes(8).toString("hex"));
-  return await engine.inHand.during(path, () => loadBy(path, engine, requests));
+  return await engine.inHand.during(path, () => loadBy(path, engine, requests, signal));
 };
 
-async function loadBy(path: string, engine: Engine, requests: AsyncIterable<LoadImageRequest>): Promise<LoadImageResponse> {
+async function loadBy(
+  path: string,
+  engine: Engine,
+  requests: AsyncIterable<LoadImageRequest>,
+  signal: AbortSignal,
+): Promise<LoadImageResponse> {
   try {
     const file = await open(path, "wx", 0o600);
     try {
@@ -33,7 +38,7 @@ async function loadBy(path: string, engine: Engine, requests: AsyncIterable<Load
     } finally {
       await file.close();
     }
-    const images = await engine.images.loadArchive(path);
+    const images = await engine.images.loadArchive(path, signal);
     return { images: images.map(({ id, references }) => ({ id, references: [...references] })) };
   } finally {
     await rm(path, { force: true });

@@ -39,7 +39,7 @@ async function loaded(t: ExecutionContext, archive: Buffer) {
   const other = await ImageNode.start(t, new FakeHelper());
   const path = join(other.root, "archive.tar");
   await writeFile(path, archive);
-  return await other.images.loadArchive(path);
+  return await other.images.loadArchive(path, never);
 }
 
 const json = (archive: Buffer, name: string) => JSON.parse(readTar(archive).get(name)?.toString() ?? "null");
@@ -133,7 +133,7 @@ test("an image of docker save's form, which has no manifest, gets one", async (t
   const other = await ImageNode.start(t, new FakeHelper());
   const path = join(other.root, "old.tar");
   await writeFile(path, makeTar(entries.map(([each, content]) => ({ name: each, content }))));
-  t.is((await other.images.loadArchive(path))[0]?.manifestDigest, image.id);
+  t.is((await other.images.loadArchive(path, never))[0]?.manifestDigest, image.id);
   const again = Buffer.concat(await all(other.images.save([name("app:1")], "oci-archive", never)));
   t.is((await loaded(t, again))[0]?.id, image.id);
 });

@@ -4,7 +4,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
 import type { ImageRecord } from "../../../../src/image/image-service.ts";
 import { FakeHelper } from "../../../lib/fake-helper.ts";
-import { ImageNode } from "../../../lib/image-service.ts";
+import { ImageNode, never } from "../../../lib/image-service.ts";
 import { layoutOf, makeImage, type TestImage } from "../../../lib/oci-image.ts";
 import { makeTar, type TarEntry } from "../../../lib/tar.ts";
 
@@ -17,7 +17,7 @@ async function start(t: ExecutionContext) {
     await mkdir(join(node.root, "uploads"), { recursive: true });
     const path = join(node.root, "uploads/archive.tar");
     await writeFile(path, pack(makeTar(entries)));
-    return await node.images.loadArchive(path);
+    return await node.images.loadArchive(path, never);
   };
   return { node, load };
 }
