@@ -18,7 +18,7 @@ use std::{
     fs,
     io::{Read, Write},
     os::unix::{
-        fs::PermissionsExt,
+        fs::{OpenOptionsExt, PermissionsExt},
         net::{UnixListener, UnixStream},
     },
     path::Path,
@@ -76,10 +76,12 @@ fn lock_path(socket: &Path) -> std::path::PathBuf {
 fn lock(socket: &Path) -> Result<fs::File, HelperError> {
     let path = lock_path(socket);
     let doing = || format!("lock {}", path.display());
+    // Whoever may read it may lock it.
     let file = fs::OpenOptions::new()
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(&path)
         .map_err(|source| HelperError::io(doing(), source))?;
     flock(&file, FlockOperation::NonBlockingLockExclusive)
