@@ -1,4 +1,5 @@
 // A start whose command can't be run says which and why; and a name is used once.
+import { execFileSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -62,5 +63,17 @@ test("a name that is in use in a pod is refused; a retry at the same time gets t
   t.not((await pod.create("one", ["true"], { metadata: { name: "one", attempt: 1 } })).id, one.id);
   await one.remove();
   t.not((await pod.create("one", ["true"])).id, one.id, "a name is free again");
+  await pod.remove();
+});
+
+test("a pod may start container after container: of those that are gone nothing stays where the runtime looks for cgroups", async (t) => {
+  const pod = await Pod.run(node(), {}, "crun");
+  const { shimPid } = JSON.parse((await pod.status()).info["info"] ?? "{}") as { shimPid: number };
+  const named = (id: string): string =>
+    execFileSync("nsenter", ["-t", String(shimPid), "-m", "find", "/sys/fs/cgroup", "-name", id], { encoding: "utf8" });
+  const container = await pod.start("one", ["true"]);
+  await container.reached("CONTAINER_EXITED");
+  await container.remove();
+  t.is(named(container.id), "");
   await pod.remove();
 });

@@ -90,6 +90,9 @@ impl Server {
         if let Some(runtime) = &container.runtime {
             runtime.forget(id);
         }
+        if self.config.hide_unified {
+            mounts::clear_unified(&container.cgroup_path);
+        }
         let removed = match stuck {
             Some(stuck) => Err(ShimError::Stuck { doing: format!("delete container {id}: oci delete"), stuck }),
             None => remove_root(&container.folder),

@@ -36,6 +36,16 @@ pub fn hide_unified() -> Result<(), ShimError> {
         .map_err(failed)
 }
 
+/// crun makes a folder for each container in what stands in for `unified`, with a file in it, and can't remove it again. They would
+/// fill it, and then no container of the pod could start any more.
+pub fn clear_unified(cgroup_path: &str) {
+    let relative = cgroup_path.trim_start_matches('/');
+    if !relative.is_empty() {
+        // runc makes none.
+        let _ = fs::remove_dir_all(Path::new(CGROUP).join("unified").join(relative));
+    }
+}
+
 /// Everything that the shim mounts is below its state folder; a mount that passes changes on would show it to the node.
 pub fn check_private(state_dir: &Path) -> Result<(), ShimError> {
     let table = fs::read_to_string("/proc/self/mountinfo")
