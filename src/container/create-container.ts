@@ -100,7 +100,7 @@ async function make(
     const created: ContainerRecord = {
       ...planned,
       state: nextContainerState(planned.state, "make"),
-      user: { uid: made.uid, gid: made.gid, additionalGids: groups(planned.config, made.gid, made.additionalGids) },
+      user: { uid: made.uid, gid: made.gid, additionalGids: groups(planned.config, made.gid, made.additionalGids), home: made.home },
       stages: stages.list,
     };
     await store.commit(records.put(created));

@@ -123,6 +123,8 @@ export interface ContainerUser {
   readonly uid: number;
   readonly gid: number;
   readonly additionalGids: readonly number[];
+  /** as the image's /etc/passwd says; not of containers that an older berthd has made */
+  readonly home?: string;
 }
 
 export interface ContainerRecord {

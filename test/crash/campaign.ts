@@ -5,6 +5,7 @@ import type { Teardown } from "../lib/teardown.ts";
 import { runUpgrade } from "../upgrade/run-upgrade.ts";
 import { runCrashes } from "./run-crashes.ts";
 import { runEvents } from "./run-events.ts";
+import { runHostileImages } from "./run-hostile-images.ts";
 import { runLogLines } from "./run-log-lines.ts";
 import { runSessions } from "./run-sessions.ts";
 import { runShimLosses } from "./run-shim-losses.ts";
@@ -39,6 +40,7 @@ const CAMPAIGNS: Readonly<Record<string, (t: Teardown, node: TestNode, seed: num
   "full-disk": (t, node, seed) => lines(t, node, seed, SmallDisk.ext4(t, number("DISK", LOG_DISK_MEBIBYTES))),
   shims: (t, node, seed) =>
     runShimLosses(t, node, { seed, pods: number("PODS", 10), rounds: number("KILLS", 50), linesPerSecond, padding: 0, patience }),
+  "hostile-images": (_, node, seed) => runHostileImages(node, { seed, trials: number("TRIALS", 2000) }),
   stuck: (_, node) => runStuck(node, { rounds: number("ROUNDS", 16), startsPerRound: number("STARTS", 20) }),
   events: (_, node, seed) => runEvents(node, { seed, changes: number("CHANGES", 1000), pods: number("PODS", 8) }),
   sessions: (t, node, seed) =>

@@ -1,5 +1,5 @@
 // ExecSync: one command beside the container's process, to its end.
-import { readdirSync, readFileSync } from "node:fs";
+import { lstatSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import test from "ava";
@@ -162,6 +162,48 @@ test("what is over 16 MiB is thrown away, and the command still ends", async (t)
   const { stdout, exit_code } = await container.exec(["dd", "if=/dev/zero", "bs=1M", "count=20"]);
   t.is(exit_code, 0);
   t.is(stdout.length, 16 * 1024 * 1024);
+  await pod.remove();
+});
+
+// CVE-2022-1708, CVE-2022-31030
+test("output without an end is thrown away as it comes: memory has a bound, and nothing of it is on disk", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"]);
+  const { shimPid } = JSON.parse((await pod.status()).info["info"] ?? "{}") as { shimPid: number };
+  const before = diskBytes();
+  const endless = Array.from({ length: 3 }, () => t.throwsAsync(container.exec(["yes"], 1), { code: status.DEADLINE_EXCEEDED }));
+  await Promise.all(endless);
+  t.true(diskBytes() - before < 2 ** 20, `${diskBytes() - before} bytes more on disk`);
+  t.true(peakKib(shimPid) < 32 * 1024, `the shim had ${peakKib(shimPid)} KiB`);
+  t.true(peakKib(node().pid) < 512 * 1024, `berthd had ${peakKib(node().pid)} KiB`);
+  await pod.remove();
+});
+
+const peakKib = (pid: number): number => Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+
+/** Of all files of the node. */
+const diskBytes = (): number =>
+  readdirSync(node().folder, { recursive: true, encoding: "utf8" }).reduce(
+    (sum, name) => sum + (lstatSync(join(node().folder, name), { throwIfNoEntry: false })?.size ?? 0),
+    0,
+  );
+
+// CVE-2022-23471
+test("commands that fail in every way leave no descriptor behind", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"]);
+  const { shimPid } = JSON.parse((await pod.status()).info["info"] ?? "{}") as { shimPid: number };
+  const helper = await node().helperPid();
+  const descriptors = (): number[] => [node().pid, helper, shimPid].map((pid) => readdirSync(`/proc/${pid}/fd`).length);
+  const commands = [["false"], ["/no/such"], ["/etc/passwd"], ["sh", "-c", "kill -9 $$"], ["sh", "-c", "exec >&- 2>&-"], ["true"]];
+  const round = () => Promise.all(commands.map((command) => container.exec(command).catch(() => {})));
+  await round();
+  const before = descriptors();
+  for (let count = 0; count < 9; count++) await round();
+  await node().eventually("nothing is left", async () =>
+    descriptors().every((now, index) => now <= (before[index] ?? 0)) ? true : undefined,
+  );
+  t.is((await container.exec(["false"])).exit_code, 1);
   await pod.remove();
 });
 

@@ -1,11 +1,9 @@
 // Layers that were made to harm the node: whatever becomes of the image, the host's files are as they were, nothing of it is
 // on the node once it is removed, and nobody needs much memory for it.
-import { execFile } from "node:child_process";
-import { createHash } from "node:crypto";
-import { chmod, chown, link, mkdir, readdir, readFile, symlink, utimes, writeFile } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { promisify } from "node:util";
 import test from "ava";
+import { hashOf, makeCanary } from "../lib/canary.ts";
 import { temporaryFolder } from "../lib/image-service.ts";
 import { TestNode } from "../lib/node.ts";
 import { imageOf } from "../lib/oci-image.ts";
@@ -13,7 +11,6 @@ import { DockerRegistry } from "../lib/registry.ts";
 import { makeTar, type TarEntry } from "../lib/tar.ts";
 import { shared } from "../lib/teardown.ts";
 
-const run = promisify(execFile);
 const MIB = 1024;
 const MAX_PEAK_KIB = { berthd: 256 * MIB, helper: 48 * MIB, unpacker: 160 * MIB };
 
@@ -25,28 +22,6 @@ const place = shared(test, async (t) => {
   for (const canary of canaries) await makeCanary(canary);
   return { node, registry, canaries };
 });
-
-async function makeCanary(folder: string): Promise<void> {
-  const at = (name: string): string => join(folder, name);
-  await mkdir(at("folder"), { recursive: true });
-  await writeFile(at("file"), "as it was");
-  await chown(at("file"), 1234, 5678);
-  await chmod(at("file"), 0o4750);
-  await utimes(at("file"), 1_000_000, 2_000_000);
-  await writeFile(at("folder/inner"), "as it was");
-  await link(at("file"), at("same"));
-  await symlink("file", at("link"));
-  const noted = makeTar([{ name: "noted", content: "x", attributes: { "user.note": "as it was" } }]);
-  await writeFile(at("noted.tar"), noted);
-  await run("tar", ["--xattrs", "-C", folder, "-xf", at("noted.tar")]);
-}
-
-/** Of the names, kinds, modes, owners, times, links, attributes and contents of a tree. */
-async function hashOf(folder: string): Promise<string> {
-  const fields = ["--format=pax", "--pax-option=delete=atime,delete=ctime", "--xattrs", "--xattrs-include=*", "--sort=name"];
-  const { stdout } = await run("tar", [...fields, "-C", folder, "-cf", "-", "."], { encoding: "buffer" });
-  return createHash("sha256").update(stdout).digest("hex");
-}
 
 const file = (name: string): TarEntry => ({ name, content: "changed", mode: 0o777 });
 

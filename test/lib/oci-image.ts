@@ -53,7 +53,10 @@ export function makeImage(shape: ImageShape = {}): TestImage {
 /** An image whose layers are these tars, as they are. */
 export function imageOf(tars: readonly Buffer[], shape: Omit<ImageShape, "layers" | "entries"> = {}): TestImage {
   const layers = tars.map((tar) => blobOf(gzipSync(tar, { level: 1 })));
-  const diffIds = shape.diffIds ?? tars.map(sha256);
+  return imageWith(layers, shape.diffIds ?? tars.map(sha256), shape);
+}
+
+function imageWith(layers: readonly Blob[], diffIds: readonly string[], shape: Omit<ImageShape, "layers" | "entries">): TestImage {
   const config = jsonBlob({
     architecture: shape.architecture ?? ourArchitecture,
     os: "linux",
@@ -68,6 +71,18 @@ export function imageOf(tars: readonly Buffer[], shape: Omit<ImageShape, "layers
     ...shape.manifest,
   });
   return { id: config.digest, config, layers, diffIds, manifest };
+}
+
+/** The image with a layer more, and another config. */
+export function onTopOf(
+  base: TestImage,
+  entries: readonly TarEntry[],
+  config: Readonly<Record<string, unknown>>,
+  manifest: Readonly<Record<string, unknown>> = {},
+): TestImage {
+  const tar = makeTar(entries);
+  const layers = [...base.layers, blobOf(gzipSync(tar, { level: 1 }))];
+  return imageWith(layers, [...base.diffIds, sha256(tar)], { config, manifest });
 }
 
 /** The layout of an image archive: names in the tar, and what they hold. */

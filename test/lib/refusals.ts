@@ -163,6 +163,14 @@ export const REFUSALS: readonly Refusal[] = [
     },
   ),
   pod("a log_directory that is not absolute", INVALID, re(READ_POD, 'log_directory "logs" is not absolute'), { log_directory: "logs" }),
+  pod(
+    "a log_directory that leads upwards, or has a line break",
+    INVALID,
+    re(READ_POD, 'log_directory "/var/log/../../etc" leads upwards'),
+    {
+      log_directory: "/var/log/../../etc",
+    },
+  ),
   pod("a cgroup_parent that leads out of its place", INVALID, re(READ_POD, 'cgroup_parent "/a/../.." is no path of a cgroup'), {
     linux: { cgroup_parent: "/a/../.." },
   }),

@@ -1,6 +1,6 @@
 //! The OCI runtime's command line: crun and runc take the same words.
 
-use crate::{descriptors, error::ShimError};
+use crate::{descriptors, error::ShimError, null};
 use rustix::{
     io::{read, write},
     pipe::{PipeFlags, pipe_with},
@@ -113,11 +113,8 @@ impl Runtime {
     }
 
     fn command(&self, log: &Path) -> Result<Command, ShimError> {
-        // `Stdio::null` would be opened in the new process, which can't open anything any more.
-        let null = || {
-            let file = File::options().read(true).write(true).open("/dev/null");
-            file.map_err(|source| ShimError::io("open /dev/null", source))
-        };
+        // Not `Stdio::null`, which is the node's, and opened in the new process, which can't open anything any more.
+        let null = || null::open().map_err(|source| ShimError::io("open the pod's null device", source));
         let mut command = Command::new(&self.program);
         command.env_clear().env("PATH", PATH).current_dir("/").stdin(null()?).stdout(null()?).stderr(null()?);
         // crun mounts its own program there for a moment, at each call. In /tmp, its default, the kernel would mount it in the

@@ -1,6 +1,6 @@
 //! From a fresh process to a shim that listens: one frame in, the pod's namespaces, one frame out.
 
-use crate::{error::ShimError, exec_cgroup::ExecCgroups, mounts, time, user_namespace};
+use crate::{error::ShimError, exec_cgroup::ExecCgroups, mounts, null, time, user_namespace};
 use rustix::{
     io::fcntl_dupfd_cloexec,
     net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg},
@@ -96,6 +96,7 @@ fn set_up(config: ShimConfig) -> Result<(Ready, Vec<Stage>), ShimError> {
     if config.hide_unified {
         mounts::hide_unified()?;
     }
+    null::make()?;
     let mut folder = fs::DirBuilder::new();
     folder.mode(0o700).recursive(true);
     folder

@@ -8,7 +8,7 @@ use crate::{
     log,
     log_file::{Log, Rotation},
     pid_namespace::is_in_pid_namespace,
-    runtime,
+    root_check, runtime,
     server::Server,
     stdio, time,
 };
@@ -39,6 +39,7 @@ impl Server {
         }
         let pid_namespace = self.hold_pid_namespace(request.pid_namespace_of)?;
         let container = self.find(&request.container_id)?;
+        root_check::check_root(&container.file("rootfs"))?;
         let config = container.file("config.json");
         fs::write(&config, &request.config_json)
             .map_err(|source| ShimError::io(format!("write {}", config.display()), source))?;

@@ -95,7 +95,7 @@ function ociProcess(container: ContainerRecord, sandbox: SandboxRecord, image: I
     terminal: tty,
     user: { uid: user.uid, gid: user.gid, additionalGids: [...user.additionalGids] },
     args: processArgs(config, image),
-    env: processEnv(config, image, hostnameOf(sandbox, node), tty),
+    env: processEnv(config, image, { hostname: hostnameOf(sandbox, node), tty, home: user.home }),
     cwd: workingDirectory(config, image),
     capabilities: processCapabilities(config.security, node.capabilities),
     noNewPrivileges: config.security.noNewPrivileges,

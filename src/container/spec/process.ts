@@ -22,14 +22,23 @@ export function processArgs(config: Pick<ContainerConfig, "command" | "args">, i
   return args;
 }
 
+/** What a program finds out from its variables, where neither image nor caller say it. */
+export interface Surroundings {
+  readonly hostname: string;
+  readonly tty: boolean;
+  /** undefined for a container of a berthd that did not know it */
+  readonly home: string | undefined;
+}
+
 /** The image's variables, then the caller's; a later one of the same name wins, in the place of the earlier. */
 export function processEnv(
   config: Pick<ContainerConfig, "envs">,
   image: Pick<ImageConfig, "env">,
-  hostname: string,
-  tty = false,
+  { hostname, tty, home }: Surroundings,
 ): string[] {
   const byName = new Map<string, string>([[nameOf(DEFAULT_PATH), DEFAULT_PATH]]);
+  // A runtime that has to look for it reads the container's /etc/passwd once more, whatever that is by now.
+  if (home !== undefined) byName.set("HOME", `HOME=${home}`);
   // What containerd says too; a program at a terminal asks it what the terminal can do.
   if (tty) byName.set("TERM", "TERM=xterm");
   if (hostname !== "") byName.set("HOSTNAME", `HOSTNAME=${hostname}`);

@@ -26,6 +26,8 @@ export function toSandboxConfig(proto: PodSandboxConfig | undefined, runtimeHand
   if (userNamespace !== undefined && options !== undefined) checkOwnNamespaces("read pod sandbox config", options);
   if (proto.logDirectory !== "" && !proto.logDirectory.startsWith("/"))
     throw invalid(`log_directory ${JSON.stringify(proto.logDirectory)} is not absolute`);
+  if (/(^|\/)\.\.(\/|$)|[\0\n]/.test(proto.logDirectory))
+    throw invalid(`log_directory ${JSON.stringify(proto.logDirectory)} leads upwards, or holds a line break`);
   const network = toNetworkMode(options?.network ?? NamespaceMode.POD, proto.annotations);
   return {
     metadata,

@@ -30,10 +30,17 @@ test("the caller's variables win over the image's, in the image's place", (t) =>
         ],
       },
       image,
-      "pod",
+      { hostname: "pod", tty: false, home: "/home/one" },
     ),
-    ["PATH=/image", "HOSTNAME=pod", "A=2", "B=x=y"],
+    ["PATH=/image", "HOME=/home/one", "HOSTNAME=pod", "A=2", "B=x=y"],
   );
+});
+
+test("a home that the image or the caller names is theirs to name", (t) => {
+  const of = (env: readonly string[], envs: readonly (readonly [string, string])[]) =>
+    processEnv({ envs }, { env }, { hostname: "", tty: false, home: "/root" }).filter((entry) => entry.startsWith("HOME="));
+  t.deepEqual(of(["HOME=/image"], []), ["HOME=/image"]);
+  t.deepEqual(of(["HOME=/image"], [["HOME", ""]]), ["HOME="]);
 });
 
 test("a group without a user is refused", (t) => {
