@@ -328,6 +328,28 @@ for (const [what, bounds, tar] of [
   });
 }
 
+/** An entry with a name of any length. @source GNU tar manual, "Basic Tar Format": LONGLINK */
+const named = (name: string): TarEntry[] => [{ name: "././@LongLink", kind: "L", content: `${name}\0` }, file("cut")];
+
+for (const [what, entries] of [
+  ["is nested over 256 folders deep", named(`${"d/".repeat(256)}x`)],
+  ["has a name of over 4096 bytes", named("x".repeat(4097))],
+  ["has an extended attribute that is too large", [{ name: "a", attributes: { "user.note": "x".repeat(64 * 1024 + 1) } }]],
+  ["has an extended attribute that is too large", [{ name: "a", attributes: { [`user.${"x".repeat(251)}`]: "1" } }]],
+] satisfies [string, TarEntry[]][]) {
+  test(`a layer is refused, and nothing stays, when an entry ${what} (${makeTar(entries).length} bytes)`, async (t) => {
+    const { target, unpack } = await start(t);
+    const failure = await t.throwsAsync(unpack(gzipSync(makeTar(entries)), Compression.COMPRESSION_GZIP));
+    t.true(failure.message.includes(`" ${what}`), failure.message);
+    await t.throwsAsync(lstat(target), { code: "ENOENT" });
+  });
+}
+
+test("an entry may be 256 folders deep", async (t) => {
+  const { unpack } = await start(t);
+  await t.notThrowsAsync(unpack(gzipSync(makeTar(named(`${"d/".repeat(255)}x`))), Compression.COMPRESSION_GZIP));
+});
+
 /** A file of GNU's kind for holes that is nothing but a hole. @source GNU tar manual, "Basic Tar Format": oldgnu_header */
 function hugeHole(sizeBytes: bigint): Buffer {
   const tar = makeTar([{ name: "hole", kind: "S" }]);

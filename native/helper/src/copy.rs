@@ -1,7 +1,12 @@
 //! CopyFrom and CopyTo, from both sides: the helper gives the caller's connection to a process, and that process is shut in the
 //! container's root before it looks at a name.
 
-use crate::{confine, container_root::Door, error::HelperError, pieces::Pieces};
+use crate::{
+    confine,
+    container_root::Door,
+    error::HelperError,
+    pieces::{self, Pieces},
+};
 use layer::{Found, Source};
 use prost::Message;
 use rustix::{
@@ -17,17 +22,15 @@ use std::{
         fd::{AsFd, OwnedFd},
         unix::net::UnixStream,
     },
-    panic,
-    process::{Child, Command, ExitCode, ExitStatus, Stdio, exit},
+    process::{Child, Command, ExitCode, ExitStatus, Stdio},
     sync::atomic::{AtomicUsize, Ordering},
 };
 use sys::mount::Restrictions;
 use wire::{
-    CopyDone, CopyFound, CopyFrom, CopyReady, CopySource, CopyTo, ErrorKind, Failure, HelperRequest, copy_piece::Piece,
+    CopyDone, CopyFound, CopyFrom, CopyReady, CopySource, CopyTo, HelperRequest, copy_piece::Piece,
     helper_request::Call,
 };
 
-const PANICKED: i32 = 101;
 // Each has a process, and may take as long as its caller does.
 const MAX_COPIES: usize = 16;
 const MAX_REQUEST_BYTES: u64 = 64 * 1024;
@@ -97,11 +100,7 @@ pub fn run_confined() -> ExitCode {
     let mut request = Vec::new();
     let read = io::stdin().lock().take(MAX_REQUEST_BYTES).read_to_end(&mut request);
     let call = read.ok().and_then(|_| HelperRequest::decode(request.as_slice()).ok()).and_then(|request| request.call);
-    panic::set_hook(Box::new(|panic| {
-        let message = format!("the copier failed: {panic}");
-        let _ = Pieces::send_last(Piece::Failure(Failure { kind: ErrorKind::Internal.into(), message }));
-        exit(PANICKED);
-    }));
+    pieces::tell_of_panics();
     let root = match &call {
         Some(Call::CopyFrom(CopyFrom { root, .. }) | Call::CopyTo(CopyTo { root, .. })) => root.clone(),
         _ => None,

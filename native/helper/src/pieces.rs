@@ -4,8 +4,12 @@ use rustix::{io::fcntl_dupfd_cloexec, stdio::stdout};
 use std::{
     fs::File,
     io::{self, Read, Write},
+    panic,
+    process::exit,
 };
-use wire::{CopyPiece, Decoder, copy_piece::Piece};
+use wire::{CopyPiece, Decoder, ErrorKind, Failure, copy_piece::Piece};
+
+const PANICKED: i32 = 101;
 
 const PIECE_BYTES: usize = 256 * 1024;
 
@@ -19,6 +23,18 @@ pub struct Pieces {
     outgoing: Vec<u8>,
 }
 
+/// What went wrong is then told as any other failure is. It goes to standard output itself: a descriptor more would take a call that
+/// the filter refuses.
+pub fn tell_of_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let failure = Failure { kind: ErrorKind::Internal.into(), message: format!("the copier failed: {panic}") };
+        let mut output = io::stdout();
+        let _ = output.write_all(&wire::encode(&CopyPiece { piece: Some(Piece::Failure(failure)) }));
+        let _ = output.flush();
+        exit(PANICKED);
+    }));
+}
+
 impl Pieces {
     pub fn on_standard_output() -> io::Result<Self> {
         Ok(Self {
@@ -29,13 +45,6 @@ impl Pieces {
             ended: false,
             outgoing: Vec::with_capacity(PIECE_BYTES),
         })
-    }
-
-    /// For who has no pieces at hand: on standard output itself, for a descriptor more takes a call that the filter refuses.
-    pub fn send_last(piece: Piece) -> io::Result<()> {
-        let mut output = io::stdout();
-        output.write_all(&wire::encode(&CopyPiece { piece: Some(piece) }))?;
-        output.flush()
     }
 
     pub fn send(&mut self, piece: Piece) -> io::Result<()> {

@@ -9,6 +9,8 @@ mod confine;
 mod error;
 #[path = "../src/filter.rs"]
 mod filter;
+#[path = "../src/pieces.rs"]
+mod pieces;
 
 use rustix::{
     fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, openat},
@@ -24,6 +26,7 @@ use std::{
     thread,
     time::{Duration, Instant},
 };
+use wire::copy_piece::Piece;
 
 const SURVIVED: u8 = 77;
 const SIGSYS: i32 = Signal::SYS.as_raw();
@@ -35,6 +38,7 @@ type Test = (&'static str, fn(&Path));
 const TESTS: &[Test] = &[
     ("each call that reading an archive does not take ends the process", forbidden_calls_kill),
     ("memory of all sizes can be had, and a device of the layer can't be opened", allowed_work_is_done),
+    ("a panic of the copier is told to who asked for the copy", a_panic_is_told),
     ("a status is passed on, and so is a signal", endings_are_passed_on),
     ("the real unpacker has a PID namespace, few capabilities and a filter before it reads", real_unpacker_is_shut_in),
     ("the reader ends with its parent, and that with the thread that started it", nobody_outlives_the_other),
@@ -85,6 +89,10 @@ fn inside(what: &str) -> ExitCode {
         match what {
             "abort" => abort(),
             "status" => ExitCode::from(42),
+            "panic" => {
+                pieces::tell_of_panics();
+                panic!("as it was told to");
+            }
             _ => work(folder),
         }
     })
@@ -124,6 +132,20 @@ fn forbidden_calls_kill(folder: &Path) {
 fn allowed_work_is_done(folder: &Path) {
     let status = run_inside(folder, &["work"]);
     assert!(status.success(), "{status}");
+}
+
+fn a_panic_is_told(folder: &Path) {
+    let ended = Command::new(env::current_exe().expect("own path"))
+        .args(["inside", "panic"])
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .output()
+        .expect("run");
+    let mut decoder = wire::Decoder::default();
+    decoder.push(&ended.stdout);
+    let told: Option<wire::CopyPiece> = decoder.next_message().expect("a piece");
+    let Some(Piece::Failure(failure)) = told.and_then(|told| told.piece) else { panic!("{ended:?}") };
+    assert!(failure.message.contains("the copier failed") && failure.message.contains("as it was told to"));
 }
 
 fn endings_are_passed_on(folder: &Path) {

@@ -6,7 +6,7 @@ import { isRegistryUnavailable } from "../../../src/image/image-service.ts";
 import { FakeHelper } from "../../lib/fake-helper.ts";
 import { FakeRegistry } from "../../lib/fake-registry.ts";
 import { ImageNode, never } from "../../lib/image-service.ts";
-import { descriptorOf, jsonBlob, makeImage, OCI_INDEX, OCI_MANIFEST, ourArchitecture, sha256 } from "../../lib/oci-image.ts";
+import { descriptorOf, jsonBlob, makeImage, OCI_CONFIG, OCI_INDEX, OCI_MANIFEST, ourArchitecture, sha256 } from "../../lib/oci-image.ts";
 
 async function start(t: ExecutionContext) {
   const helper = new FakeHelper();
@@ -297,6 +297,18 @@ test("a manifest with other layers than its config is refused before a layer is 
   registry.add("app", "1", image);
   t.like(await t.throwsAsync(pull("app:1")), { kind: "invalid-argument" });
   t.is(registry.count(image.layers[0]?.digest ?? "?"), 0);
+  t.deepEqual(await node.remains(), []);
+});
+
+test("a config that is over 8 MiB is not fetched", async (t) => {
+  const { registry, node, pull } = await start(t);
+  const { config } = makeImage();
+  const image = makeImage({ manifest: { config: { ...descriptorOf(OCI_CONFIG, config), size: 8 * 2 ** 20 + 1 } } });
+  registry.add("app", "1", image);
+  const failure = await t.throwsAsync(pull("app:1"));
+  t.like(failure, { kind: "resource-exhausted" });
+  t.regex(failure.message, /read image config sha256:[0-9a-f]{64}: it is over 8388608 bytes$/);
+  t.is(registry.count(config.digest), 0);
   t.deepEqual(await node.remains(), []);
 });
 

@@ -20,7 +20,7 @@ test("name servers, domains and options are taken as they are", (t) => {
   });
 });
 
-for (const bad of ["10.0.0.1\nnameserver 10.0.0.2", "a b", "", "a\0b", "a\rb", "a\u2028b"]) {
+for (const bad of ["10.0.0.1\nnameserver 10.0.0.2", "a b", "", "a\0b", "a\rb"]) {
   test(`${JSON.stringify(bad)} would be another line or word, and is refused`, (t) => {
     for (const lists of [[[bad]], [[], [bad]], [[], [], [bad]]] as const) {
       t.throws(() => config(...(lists as unknown as [string[]])), { message: /dns_config has .*, which is no word of resolv.conf/ });

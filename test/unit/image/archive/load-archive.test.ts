@@ -2,6 +2,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
+import { AgentError } from "../../../../src/base/errors.ts";
 import type { ImageRecord } from "../../../../src/image/image-service.ts";
 import { FakeHelper } from "../../../lib/fake-helper.ts";
 import { ImageNode, never } from "../../../lib/image-service.ts";
@@ -13,11 +14,15 @@ const OCI_REF = "org.opencontainers.image.ref.name";
 
 async function start(t: ExecutionContext) {
   const node = await ImageNode.start(t, new FakeHelper());
-  const load = async (entries: readonly TarEntry[], pack: (tar: Buffer) => Buffer = (tar) => tar): Promise<ImageRecord[]> => {
+  const load = async (
+    entries: readonly TarEntry[],
+    pack: (tar: Buffer) => Buffer = (tar) => tar,
+    signal = never,
+  ): Promise<ImageRecord[]> => {
     await mkdir(join(node.root, "uploads"), { recursive: true });
     const path = join(node.root, "uploads/archive.tar");
     await writeFile(path, pack(makeTar(entries)));
-    return await node.images.loadArchive(path, never);
+    return await node.images.loadArchive(path, signal);
   };
   return { node, load };
 }
@@ -111,6 +116,13 @@ test("nothing but the image stays of an archive", async (t) => {
   );
   for (const { id } of node.images.list()) await node.images.remove(id);
   t.deepEqual(await node.remains(), []);
+});
+
+test("who goes away before an archive is taken apart gets no image, and nothing of it stays", async (t) => {
+  const { node, load } = await start(t);
+  const gone = AbortSignal.abort(new AgentError("cancelled", "the caller has gone away"));
+  t.like(await t.throwsAsync(load(layoutOf([{ image: makeImage() }]), undefined, gone)), { kind: "cancelled" });
+  t.deepEqual([node.images.list(), await node.remains()], [[], []]);
 });
 
 const image = makeImage();
