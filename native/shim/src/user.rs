@@ -196,7 +196,7 @@ mod tests {
             Neither,
         }
         let word = |text: &str| match text.chars().next() {
-            Some(_) if text.chars().all(|each| ('0'..='9').contains(&each)) => {
+            Some(_) if text.chars().all(|each| each.is_ascii_digit()) => {
                 let digits = text.trim_start_matches('0');
                 let value = digits.chars().fold(0_u128, |sum, each| {
                     sum.saturating_mul(10).saturating_add(u128::from(each as u32 - '0' as u32))
