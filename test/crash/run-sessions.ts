@@ -57,9 +57,7 @@ export async function runSessions(t: Teardown, node: TestNode, run: SessionRun):
   // The helper's workers end when they have had nothing to do, and other work than sessions brings them back.
   const isCounted = (line: string): boolean => !/^helper: \d+ threads$/.test(line);
   const inProcesses = (): string[] => [...processes.flatMap(([name, pid]) => countsOf(name, pid)).filter(isCounted), ...connections()];
-  // A known gap: a crun that is killed as it begins leaves the place of a copy of itself, until the pod goes.
-  const isOfCrun = (line: string): boolean => /^file \S+\/pods\/\w+\/crun\.\w{6}$/.test(line);
-  const counts = async (): Promise<string[]> => [...inProcesses(), ...(await remains(node)).filter((line) => !isOfCrun(line))];
+  const counts = async (): Promise<string[]> => [...inProcesses(), ...(await remains(node))];
   const random = new Random(run.seed);
   const done = new Map<string, number>();
   const sessions = async (count: number, atOnce: number): Promise<void> => {

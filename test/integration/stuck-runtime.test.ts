@@ -10,11 +10,14 @@ import { TestNode } from "../lib/node.ts";
 import { type Container, Pod } from "../lib/pods.ts";
 import { shared } from "../lib/teardown.ts";
 
-// crun, but for one verb: deaf to SIGTERM it hangs with a child before it, or after crun has done what was asked.
+// crun, but for one verb: deaf to SIGTERM it hangs with a child before it, or after crun has done what was asked. It leaves what a crun
+// leaves that is killed while it makes a place for a copy of itself.
 const RUNTIME = `#!/bin/sh
 folder=$(dirname "$0")
 case "$*" in *" $(cat "$folder/verb") "*) ;; *) exec crun "$@" ;; esac
 trap '' TERM
+: > "$_LIBCONTAINER_STATEDIR/crun.killed"
+mount --bind /bin/sh "$_LIBCONTAINER_STATEDIR/crun.killed"
 [ "$(cat "$folder/when")" = before ] || crun "$@"
 sleep 98765 &
 sleep 98765
@@ -83,6 +86,8 @@ for (const [when, verbs] of [
       await container.remove();
       const left = () => kernelObjectsOf(node().folder, instanceId).filter((line) => !before.includes(line));
       await node().eventually(`nothing is left: ${left()}`, async () => (left().length === 0 ? true : undefined));
+      const places = () => readdirSync(join(node().state, "pods", pod.id)).filter((name) => name.startsWith("crun."));
+      await node().eventually("no place of a copy is left", async () => (places().length === 0 ? true : undefined));
       await hang(folder(), "none", "before");
       t.is(await witness.output("echo", "alive"), "alive");
       await pod.remove();

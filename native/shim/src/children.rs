@@ -2,7 +2,7 @@
 
 use crate::{
     exit::{Ended, Stuck},
-    process_tree,
+    process_tree, runtime,
     server::Server,
     time,
 };
@@ -41,6 +41,12 @@ pub struct Followed {
     pub due: Option<(Instant, Stuck)>,
 }
 
+impl Followed {
+    const fn is_runtime(&self) -> bool {
+        self.due.is_some()
+    }
+}
+
 impl Server {
     /// Takes the end of every process that has ended: runtimes, containers, execs, and orphans of theirs.
     pub fn reap(&mut self) {
@@ -50,7 +56,10 @@ impl Server {
             let ended = ended(status);
             let pid = pid.as_raw_nonzero().get();
             match self.children.remove(&pid) {
-                Some(followed) => self.child_ended(followed.child, ended),
+                Some(followed) => {
+                    self.is_to_clear |= followed.is_runtime() && ended.signal != 0;
+                    self.child_ended(followed.child, ended);
+                }
                 None => {
                     if self.strangers.len() >= MAX_STRANGERS {
                         self.strangers.pop_front();
@@ -63,6 +72,11 @@ impl Server {
         let is_awaited = |each: &Followed| matches!(each.child, Child::Create(_) | Child::ExecStart(_));
         if !self.children.values().any(is_awaited) {
             self.strangers = VecDeque::new();
+        }
+        // What another one is about to use is left alone.
+        if self.is_to_clear && !self.children.values().any(Followed::is_runtime) {
+            self.is_to_clear = false;
+            runtime::clear_leftovers(self.state_dir());
         }
     }
 
@@ -128,6 +142,7 @@ impl Server {
         for (pid, stuck) in all {
             let Some(followed) = self.children.remove(&pid) else { continue };
             process_tree::kill(pid);
+            self.is_to_clear = true;
             self.runtime_ended(followed.child, Err(stuck));
         }
     }

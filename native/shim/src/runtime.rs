@@ -1,8 +1,9 @@
 //! The OCI runtime's command line: crun and runc take the same words.
 
-use crate::{descriptors, error::ShimError, null};
+use crate::{descriptors, error::ShimError, log, null};
 use rustix::{
     io::{read, write},
+    mount::{UnmountFlags, unmount},
     pipe::{PipeFlags, pipe_with},
 };
 use std::{
@@ -150,6 +151,18 @@ impl Runtime {
             // Closed by the exec that went well.
             Ok(0) => Ok(pid),
             _ => Err(failed(std::io::Error::from_raw_os_error(i32::from_ne_bytes(errno)))),
+        }
+    }
+}
+
+/// A crun that is killed as it begins leaves the place where it was about to mount itself, or has done so.
+pub fn clear_leftovers(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"crun.")) {
+        // In most cases nothing is mounted there.
+        let _ = unmount(entry.path(), UnmountFlags::DETACH);
+        if let Err(failure) = fs::remove_file(entry.path()) {
+            log::warn(format_args!("remove {}: {failure}", entry.path().display()));
         }
     }
 }

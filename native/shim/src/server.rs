@@ -60,6 +60,8 @@ pub struct Server {
     pub old_exec_cgroups: Vec<(ExecCgroup, Instant)>,
     pub children: HashMap<i32, Followed>,
     pub strangers: VecDeque<(i32, Ended)>,
+    /// A runtime was killed, and may have left something behind.
+    pub is_to_clear: bool,
     /// by the number of the connection that asked
     pub pending_forwards: BTreeMap<u64, PendingForward>,
     pub forwards: BTreeMap<u64, Forward>,
@@ -87,6 +89,7 @@ impl Server {
             old_exec_cgroups: Vec::new(),
             children: HashMap::new(),
             strangers: VecDeque::new(),
+            is_to_clear: false,
             pending_forwards: BTreeMap::new(),
             forwards: BTreeMap::new(),
             pod_init: None,
