@@ -1,6 +1,7 @@
 // Somebody who follows the node's events, goes away at random moments, and comes back with the cursor of the last one that he has
 // read: he must have read each one once, whatever was killed meanwhile.
 import { once } from "node:events";
+import { promisify } from "node:util";
 import { type ClientReadableStream, credentials, type ServiceError, status } from "@grpc/grpc-js";
 import { BerthClient, type EventsResponse } from "../../src/generated/berth/v1/berth.ts";
 import { Violation } from "./journal.ts";
@@ -9,6 +10,7 @@ import { pause } from "./world.ts";
 
 const MOST_AT_ONCE = 30;
 const COME_BACK_MS = 20;
+const CONNECT_MS = 10_000;
 const GONE = new Set<status>([status.UNAVAILABLE, status.CANCELLED]);
 /** What may become of a pod or a container that is gone at the end; one may never have been started. */
 const LIFE = /^created( started)?( stopped)? deleted$/;
@@ -44,6 +46,8 @@ export class EventWatcher {
     this.#stream?.cancel();
     try {
       await this.#following;
+      // It may still wait before it tries to connect to a berthd that was killed a moment ago.
+      await promisify(this.#client.waitForReady.bind(this.#client))(Date.now() + CONNECT_MS);
       const rest = this.#client.events({ cursor: this.#cursor, follow: false });
       for await (const event of rest) this.#events.push(event as EventsResponse);
     } catch (failure) {
