@@ -2,17 +2,15 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { kernelObjects } from "./lib/kernel.ts";
-
-interface Counts {
-  readonly passed: number;
-  readonly failed: number;
-}
+import { type Counts, countsOfAva, countsOfCargo, countsOfConformance, failuresOfAva, failuresOfCargo } from "./lib/runner-output.ts";
 
 interface Step {
   readonly name: string;
   readonly command: readonly string[];
   /** Of what the command printed; without it the step counts as one test. */
   readonly count?: (output: string) => Counts;
+  /** What failed, and in which words; a step without it is named itself. */
+  readonly failures?: (output: string) => readonly string[];
   /** runs only when it is named */
   readonly onDemand?: boolean;
 }
@@ -20,25 +18,10 @@ interface Step {
 const RESULTS = "build/results";
 const LEFT_WITHIN_MS = 5000;
 const MOST_TOLD = 100;
+const MOST_TOLD_OF_STEP = 15;
 
-const sum = (output: string, pattern: RegExp): number => [...output.matchAll(pattern)].reduce((all, match) => all + Number(match[1]), 0);
-
-const ofAva = (output: string): Counts => ({
-  passed: [...output.matchAll(/^\s+✔ /gm)].length,
-  failed:
-    sum(output, /^\s*(\d+) (?:tests?|hooks?) failed/gm) +
-    sum(output, /^\s*(\d+) (?:tests? skipped|uncaught exceptions?|unhandled rejections?|known failures?)/gm),
-});
-
-const ofCargo = (output: string): Counts => ({
-  passed: sum(output, /^test result: .*?(\d+) passed/gm),
-  failed: sum(output, /^test result: .*?(\d+) failed/gm) + sum(output, /^test result: .*?(\d+) ignored/gm),
-});
-
-const ofConformance = (output: string): Counts => ({
-  passed: sum(output, /^(?:critest|crictl).*: (\d+) passed, /gm),
-  failed: sum(output, /^(?:critest|crictl).*: \d+ passed, (\d+) failed/gm),
-});
+/** Of all steps. They are told once more at the end, for that is what is looked at. */
+const failures: string[] = [];
 
 // Mounts are shared among the run's own mount namespaces, as on a host with systemd, and private towards the machine.
 const SET_UP = 'mount --make-rshared / && ip link set lo up && exec "$@"';
@@ -49,21 +32,31 @@ const STEPS: readonly Step[] = [
   { name: "lint and format", command: ["make", "--no-print-directory", "check-lint"] },
   { name: "unused exports", command: ["make", "--no-print-directory", "check-exports"] },
   { name: "clippy and format of native code", command: ["make", "--no-print-directory", "check-clippy"] },
-  { name: "native tests", command: ["make", "--no-print-directory", "check-native-tests"], count: ofCargo },
-  { name: "unit tests", command: ["ava"], count: ofAva },
-  { name: "integration tests", command: [...IN_NAMESPACES, "ava", "--config", "ava.integration.config.js"], count: ofAva },
-  { name: "virtual machine", command: ["node", "test/vm/run.ts"], count: ofAva },
+  {
+    name: "native tests",
+    command: ["make", "--no-print-directory", "check-native-tests"],
+    count: countsOfCargo,
+    failures: failuresOfCargo,
+  },
+  { name: "unit tests", command: ["ava"], count: countsOfAva, failures: failuresOfAva },
+  {
+    name: "integration tests",
+    command: [...IN_NAMESPACES, "ava", "--config", "ava.integration.config.js"],
+    count: countsOfAva,
+    failures: failuresOfAva,
+  },
+  { name: "virtual machine", command: ["node", "test/vm/run.ts"], count: countsOfAva, failures: failuresOfAva },
   {
     name: "conformance",
     // Specs leave shared memory behind, which goes with its namespace.
     command: ["unshare", "--ipc", ...IN_NAMESPACES, "node", "test/conformance/run.ts"],
-    count: ofConformance,
+    count: countsOfConformance,
     onDemand: true,
   },
   { name: "crash campaign", command: [...IN_NAMESPACES, "node", "test/crash/campaign.ts"], onDemand: true },
 ];
 
-async function run({ name, command, count }: Step): Promise<Counts> {
+async function run({ name, command, count, failures: failuresOf }: Step): Promise<Counts> {
   console.log(`\n==> ${name}`);
   const startedAtMs = performance.now();
   const { output, ok } = await follow(command);
@@ -75,6 +68,12 @@ async function run({ name, command, count }: Step): Promise<Counts> {
   console.log(
     `    ${counts.passed} passed, ${nothing ? 1 : counts.failed} failed, ${Math.round((performance.now() - startedAtMs) / 1000)} s`,
   );
+  if (nothing || counts.failed > 0) {
+    const told = failuresOf?.(output) ?? [];
+    failures.push(
+      ...(told.length > 0 ? told : [output.split("\n").slice(-MOST_TOLD_OF_STEP).join("\n")]).map((words) => `${name}: ${words}`),
+    );
+  }
   return nothing ? { passed: 0, failed: 1 } : counts;
 }
 
@@ -113,6 +112,7 @@ async function nothingIsLeft(before: readonly string[]): Promise<Counts> {
   }
   for (const line of left.slice(0, MOST_TOLD)) console.log(`    ${line}`);
   console.log(left.length === 0 ? "    nothing" : `    ${left.length} objects`);
+  if (left.length > 0) failures.push(`left on this machine: ${left.length} objects, such as ${left[0]}`);
   return { passed: left.length === 0 ? 1 : 0, failed: left.length === 0 ? 0 : 1 };
 }
 
@@ -129,6 +129,7 @@ for (const step of STEPS.filter(({ name, onDemand }) => (wanted.length === 0 ? o
 const left = await nothingIsLeft(before);
 passed += left.passed;
 failed += left.failed;
+for (const words of failures.slice(0, MOST_TOLD)) console.log(`\n✘ ${words}`);
 const summary = `${passed} passed, ${failed} failed`;
 writeFileSync(`${RESULTS}/summary.txt`, `${summary}\n`);
 console.log(`\n${summary}`);
