@@ -1,5 +1,6 @@
 // Structured logs: one JSON object a line on standard error.
 import pino from "pino";
+import type { LogLevel } from "./log-level.ts";
 
 type LogFields = Readonly<Record<string, unknown>>;
 
@@ -9,9 +10,6 @@ export interface Log {
   warn(fields: LogFields, message: string): void;
   error(fields: LogFields, message: string): void;
 }
-
-export const LOG_LEVELS = ["debug", "info", "warn", "error", "silent"] as const;
-export type LogLevel = (typeof LOG_LEVELS)[number];
 
 /** @param part the process, "berthd" */
 export function openLog(part: string, level: LogLevel): Log {

@@ -3,14 +3,23 @@
 import { readFile, rm, rmdir } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError, allSteps } from "../base/errors.ts";
-import type { Log } from "../base/log.ts";
+import { type Log, openLog } from "../base/log.ts";
 import { parseMountinfo } from "../base/mountinfo.ts";
-import type { ResetScope } from "../config/load.ts";
+import type { Loaded, ResetScope } from "../config/load.ts";
 import type { Config } from "../config/table.ts";
 import type { Engine } from "../cri/engine.ts";
+import { COMPILE_CACHE } from "./compile-cache.ts";
+import { startNode } from "./start-node.ts";
+
+export async function resetNode(loaded: Loaded, scope: ResetScope): Promise<void> {
+  const log = openLog("berthd", loaded.config.logLevel);
+  const node = await startNode(loaded, log);
+  await takeDown(node.engine, scope, log).finally(() => node.stop());
+  if (scope === "all") await removeFolders(loaded.config);
+}
 
 /** @throws AgentError of the first failure; all else was taken down nevertheless */
-export async function resetNode({ sandboxes, images, audit }: Engine, scope: ResetScope, log: Log): Promise<void> {
+async function takeDown({ sandboxes, images, audit }: Engine, scope: ResetScope, log: Log): Promise<void> {
   const removals = await Promise.allSettled(sandboxes.list().map(({ id }) => sandboxes.remove(id)));
   const outcome = removals.map((result) => () => (result.status === "rejected" ? Promise.reject(result.reason) : Promise.resolve()));
   await allSteps("reset", [
@@ -42,6 +51,7 @@ const ROOT_ENTRIES = [
   "containers",
   "archives",
   "uploads",
+  COMPILE_CACHE,
 ];
 const STATE_ENTRIES = ["pods", "s", "helper.lock"];
 
@@ -50,7 +60,7 @@ const STATE_ENTRIES = ["pods", "s", "helper.lock"];
  *
  * @throws AgentError failed-precondition before anything goes, when something is mounted in one: it may be anybody's
  */
-export async function removeFolders({ root, state, socket, helperSocket }: Config): Promise<void> {
+async function removeFolders({ root, state, socket, helperSocket }: Config): Promise<void> {
   const paths = [...ROOT_ENTRIES.map((name) => join(root, name)), ...STATE_ENTRIES.map((name) => join(state, name)), socket, helperSocket];
   const mounts = parseMountinfo(await readFile("/proc/self/mountinfo", "utf8")).map(({ mountpoint }) => mountpoint);
   const inside = mounts.find((mount) => paths.some((path) => mount === path || mount.startsWith(`${path}/`)));

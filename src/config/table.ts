@@ -1,7 +1,7 @@
 // Every setting of berthd, in one table: the command line, the file, `--help` and the reference page are made from it.
 import { isIP } from "node:net";
 import { AgentError } from "../base/errors.ts";
-import { LOG_LEVELS, type LogLevel } from "../base/log.ts";
+import { LOG_LEVELS, type LogLevel } from "../base/log-level.ts";
 
 export interface Config {
   readonly root: string;

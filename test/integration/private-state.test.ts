@@ -1,7 +1,7 @@
 // What a node keeps in its folders and sockets is for root: other logins of the machine and containers of its network reach none of it.
 import { execFile } from "node:child_process";
-import { lstatSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { chmod } from "node:fs/promises";
+import { lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { chmod, chown } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import test from "ava";
@@ -117,6 +117,31 @@ test("from a container of the node's network no socket that it can see the name 
   for (const path of new Set(seen.filter((each) => each.startsWith(node.folder)))) {
     t.not((await container.exec(["test", "-e", path])).exit_code, 0, path);
   }
+});
+
+test("what berthd has compiled serves its next start, goes with its build, and is left alone where somebody else could write to it", async (t) => {
+  const { node } = place();
+  const folder = join(node.root, "compile-cache");
+  const builds = (): string[] => readdirSync(folder);
+  const files = (): string[] =>
+    readdirSync(folder, { recursive: true, encoding: "utf8" })
+      .map((name) => ({ name, stat: lstatSync(join(folder, name)) }))
+      .filter(({ stat }) => stat.isFile())
+      .map(({ name, stat }) => `${name} ${stat.ino} ${stat.mtimeMs}`);
+  await node.eventually("it is kept", async () => (builds().length === 1 && files().length > 0) || undefined);
+  const kept = files();
+  mkdirSync(join(folder, "of-another-build"));
+  await node.crash();
+  await node.boot();
+  await node.eventually("what is of another build has gone", async () => builds().length === 1 || undefined);
+  t.deepEqual(files(), kept, "nothing had to be compiled again");
+  t.teardown(() => chown(folder, 0, 0));
+  await chown(folder, NOBODY, NOBODY);
+  mkdirSync(join(folder, "of-another-build"));
+  await node.crash();
+  await node.boot();
+  await node.eventually("that is told", async () => node.log.includes(`${folder} is not ours alone: it is user ${NOBODY}'s`) || undefined);
+  t.is(builds().length, 2);
 });
 
 function link(path: string): string {
