@@ -94,10 +94,6 @@ conformance: setup-test build ## let the CRI's own tools judge a node: make conf
 bench: setup-test build ## measure Berth, and containerd beside it where it is installed: ROUNDS=50 PEERS= MEASURES= … (root)
 	@unshare --mount --net --propagation private sh -c 'mount --make-rshared / && ip link set lo up && exec node test/bench/run.ts'
 
-.PHONY: bench-many-pods
-bench-many-pods: setup-test build ## measure a node with 10, 100 and 500 pods: starts, memory, lists, a start of berthd (root)
-	@unshare --mount --net --propagation private sh -c 'mount --make-rshared / && ip link set lo up && exec node test/bench/many-pods.ts $(PODS)'
-
 $(stamps)/failpoints: $(stamps)/native $(stamps)/bundle
 	$(call say,builds helper and shim with failpoints)
 	@mkdir -p $(build)/failpoints/bin

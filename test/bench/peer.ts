@@ -7,7 +7,19 @@ export interface Runtime {
   readonly cri: Cri;
   /** with its own processes, what they started, and its pods */
   readonly cgroup: Cgroup;
+  /** that runs now */
   readonly daemonPid: number;
+  /** absent: it is not to be started again */
+  readonly daemon?: Daemon;
+}
+
+export interface Daemon {
+  readonly socket: string;
+  /** kill -9 */
+  crash(): Promise<void>;
+  shutdown(): Promise<void>;
+  /** resolves when it serves */
+  boot(): Promise<void>;
 }
 
 export interface Peer {

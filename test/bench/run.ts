@@ -15,6 +15,7 @@ import { measureLoad } from "./measures/load.ts";
 import { measureLogs } from "./measures/logs.ts";
 import { measurePods } from "./measures/pods.ts";
 import { measurePull } from "./measures/pull.ts";
+import { measureRestart } from "./measures/restart.ts";
 import type { Peer, Runtime } from "./peer.ts";
 import { Results } from "./results.ts";
 import { type MeasureName, type Settings, settingsOf } from "./settings.ts";
@@ -29,6 +30,7 @@ const MEASURES: Readonly<Record<MeasureName, (bench: Bench) => Promise<void>>> =
   load: measureLoad,
   pull: measurePull,
   logs: measureLogs,
+  restart: measureRestart,
 };
 
 const steps: (() => Promise<void> | void)[] = [];

@@ -1,7 +1,7 @@
 // What a person can ask of the bench, as environment variables.
 
 const PEERS = ["berth+crun", "berth+runc", "containerd+runc", "containerd+crun"] as const;
-const MEASURES = ["pods", "load", "pull", "logs"] as const;
+const MEASURES = ["pods", "load", "pull", "logs", "restart"] as const;
 export type MeasureName = (typeof MEASURES)[number];
 
 export interface Settings {
@@ -46,6 +46,6 @@ export function settingsOf(environment: Readonly<Record<string, string | undefin
     mostPods: count("MOST_PODS", 500),
     pullRounds: count("PULL_ROUNDS", 3),
     image: text("IMAGE"),
-    minutes: count("MINUTES", 11),
+    minutes: count("MINUTES", 15),
   };
 }

@@ -4,6 +4,7 @@ import { WORKLOAD } from "../images.ts";
 import { type Memory, memoryOf, sumOf } from "../memory.ts";
 import { clear, type Peer } from "../peer.ts";
 import { BenchPod } from "../pod.ts";
+import { StandingPods } from "../standing-pods.ts";
 import { median, percentile } from "../statistics.ts";
 
 const FEW_PODS = 10;
@@ -35,59 +36,42 @@ function firstOfEachFirst(peers: readonly Peer[]): readonly Peer[] {
 class Load {
   readonly #bench: Bench;
   readonly #peer: Peer;
-  readonly #pods: BenchPod[] = [];
+  readonly #standing: StandingPods;
 
   constructor(bench: Bench, peer: Peer) {
     this.#bench = bench;
     this.#peer = peer;
+    this.#standing = new StandingPods(bench, peer);
   }
 
   async run(): Promise<void> {
     const { pods, mostPods } = this.#bench.settings;
     const few = Math.min(FEW_PODS, pods);
     const empty = await this.#memory();
-    await this.#manyAtOnce("ready", pods, () => this.#start());
+    await this.#manyAtOnce("ready", pods);
     this.#tellMemory(empty, await this.#memory());
     await this.#lists();
     await this.#readyAmong(pods);
-    await this.#manyAtOnce("gone", pods - few, () => this.#end());
+    await this.#manyAtOnce("gone", few);
     await this.#readyAmong(few);
     // containerd would take too long for it, and one of Berth's tells as much as two.
     if (this.#peer.runtime.name === "berth" && this.#peer === this.#bench.peers[0] && mostPods > pods) {
-      await this.#byWorkers(mostPods - few, () => this.#start());
+      await this.#standing.become(mostPods);
       await this.#readyAmong(mostPods);
     }
-    await this.#byWorkers(this.#pods.length, () => this.#end());
+    await this.#standing.become(0);
   }
 
   #tell(name: string, unit: string, value: number): void {
     this.#bench.results.add(this.#peer.name, name, unit, value);
   }
 
-  async #start(): Promise<void> {
-    this.#pods.push(await BenchPod.ready(this.#bench, this.#peer, new Map()));
-  }
-
-  async #end(): Promise<void> {
-    await this.#pods.pop()?.gone(new Map());
-  }
-
-  async #byWorkers(count: number, body: () => Promise<void>): Promise<void> {
-    let left = count;
-    const worker = async (): Promise<void> => {
-      while (left-- > 0) {
-        if (this.#bench.isOver()) throw new Error("the time was up");
-        await body();
-      }
-    };
-    await Promise.all(Array.from({ length: this.#bench.settings.workers }, worker));
-  }
-
-  async #manyAtOnce(what: string, count: number, body: () => Promise<void>): Promise<void> {
+  async #manyAtOnce(what: string, becoming: number): Promise<void> {
+    const count = Math.abs(becoming - this.#standing.count);
     const { name, runtime } = this.#peer;
     const { workers } = this.#bench.settings;
     const [startedAtMs, cpuMs] = [performance.now(), runtime.cgroup.cpuMs()];
-    const { othersCpus } = await watched(this.#bench, () => this.#byWorkers(count, body));
+    const { othersCpus } = await watched(this.#bench, () => this.#standing.become(becoming));
     const seconds = (performance.now() - startedAtMs) / 1000;
     this.#tell(`${workers} workers, pods ${what}`, "pods/s", count / seconds);
     this.#tell(`${workers} workers, CPU time, pod ${what}`, "ms", (runtime.cgroup.cpuMs() - cpuMs) / count);
@@ -121,8 +105,8 @@ class Load {
         await this.#peer.runtime.cri.call(call, {});
         times.push(performance.now() - before);
       }
-      this.#tell(`${call}, ${this.#pods.length} pods, p50`, "ms", percentile(times, 50));
-      this.#tell(`${call}, ${this.#pods.length} pods, p95`, "ms", percentile(times, 95));
+      this.#tell(`${call}, ${this.#standing.count} pods, p50`, "ms", percentile(times, 50));
+      this.#tell(`${call}, ${this.#standing.count} pods, p95`, "ms", percentile(times, 95));
     }
   }
 

@@ -2,7 +2,7 @@ import test from "ava";
 import { settingsOf } from "../../bench/settings.ts";
 
 test("without settings everything is measured", (t) => {
-  t.like(settingsOf({}), { rounds: 50, pods: 100, measures: ["pods", "load", "pull", "logs"] });
+  t.like(settingsOf({}), { rounds: 50, pods: 100, measures: ["pods", "load", "pull", "logs", "restart"] });
   t.is(settingsOf({ PEERS: "" }).peers.length, 4);
 });
 
