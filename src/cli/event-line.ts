@@ -13,5 +13,5 @@ export function eventLine(event: EventsResponse, output: FormatOptions["output"]
   if (output === "json") return formatJsonLine(object);
   if (output === "yaml") return `---\n${formatData(object, "yaml")}`;
   // As wide as the widest of them, so that the columns of lines that come one by one fit.
-  return `${formatTime(atNanos)} ${cell(type).padEnd(7)} ${kind.padEnd(9)} ${shortId(cell(id))} ${cell(pod)}\n`;
+  return `${formatTime(atNanos)} ${cell(type).padEnd(11)} ${kind.padEnd(9)} ${shortId(cell(id))} ${cell(pod)}\n`;
 }

@@ -5,6 +5,7 @@ import { CallsInFlight } from "../base/join-calls.ts";
 import { KeyedLock } from "../base/keyed-lock.ts";
 import type { ExecOutcome } from "../native-client/shim.ts";
 import type { Resources } from "../sandbox/records.ts";
+import { BlockedLogs } from "./blocked-logs.ts";
 import { CompiledFilters } from "./compiled-filters.ts";
 import type { ContainerContext } from "./context.ts";
 import { type CopiedPiece, copyFrom, copyTo, type CopyTarget } from "./copy-files.ts";
@@ -23,7 +24,10 @@ import { stopContainer } from "./stop-container.ts";
 import { updateResources } from "./update-resources.ts";
 import { retainImages } from "./volumes.ts";
 
-export type ContainerOptions = Omit<ContainerContext, "records" | "bySandbox" | "lock" | "exits" | "mountSources" | "filters">;
+export type ContainerOptions = Omit<
+  ContainerContext,
+  "records" | "bySandbox" | "lock" | "exits" | "mountSources" | "filters" | "blockedLogs"
+>;
 
 export class ContainerService {
   readonly #context: ContainerContext;
@@ -46,6 +50,7 @@ export class ContainerService {
       mountSources: new MountSources(options.helper),
       exits: new ExitWaiters(),
       filters: new CompiledFilters(options.clock),
+      blockedLogs: new BlockedLogs(),
     };
     for (const container of this.#context.records.values()) retainImages(container, options.images);
     options.sandboxes.holds(new ContainersOfSandbox(this.#context));
@@ -134,6 +139,24 @@ export class ContainerService {
   async whileIdle<T>(id: string, work: () => Promise<T>): Promise<T | undefined> {
     const { activities, lock } = this.#context;
     return this.isBusy(id) ? undefined : await activities.inTurn("Audit", { objectId: id }, lock, work);
+  }
+
+  /** Whether it runs, and waits for room for its log. */
+  isLogBlocked({ id, state }: ContainerRecord): boolean {
+    return state === "running" && this.#context.blockedLogs.failure(id) !== undefined;
+  }
+
+  /** "web of pod default/shop waits for room for its log: write log …, and 2 more"; undefined when none does */
+  logProblem(): string | undefined {
+    const { blockedLogs, records, sandboxes } = this.#context;
+    const [first, ...more] = blockedLogs
+      .ids()
+      .flatMap((id) => records.get(id) ?? [])
+      .filter((each) => this.isLogBlocked(each));
+    if (first === undefined) return undefined;
+    const { namespace, name } = sandboxes.get(first.sandboxId).config.metadata;
+    const others = more.length === 0 ? "" : `, and ${more.length} more`;
+    return `${first.config.name} of pod ${namespace}/${name} waits for room for its log: ${blockedLogs.failure(first.id)}${others}`;
   }
 
   /** Oldest first. */

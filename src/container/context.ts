@@ -2,6 +2,7 @@
 import type { Activities } from "../base/activity.ts";
 import type { Clock } from "../base/clock.ts";
 import type { AppArmor } from "./apparmor.ts";
+import type { BlockedLogs } from "./blocked-logs.ts";
 import type { ContainerId } from "../base/ids.ts";
 import type { KeyedLock } from "../base/keyed-lock.ts";
 import type { Log } from "../base/log.ts";
@@ -31,6 +32,7 @@ export interface ContainerContext {
   readonly mountSources: MountSources;
   readonly exits: ExitWaiters;
   readonly filters: CompiledFilters;
+  readonly blockedLogs: BlockedLogs;
   readonly clock: Clock;
   readonly activities: Activities;
   readonly events: LifecycleEvents;

@@ -20,6 +20,7 @@ export async function removeContainer(context: ContainerContext, id: ContainerId
       await context.helper.removeTree(container.writableDir);
       await context.store.commit(context.records.delete(id));
       releaseImages(container, context.images);
+      context.blockedLogs.forget(id);
     });
   });
 }

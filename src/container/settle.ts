@@ -11,10 +11,22 @@ const KILL_TIMEOUT_MS = 10_000;
 
 export async function settle(context: ContainerContext, found: ShimContainer): Promise<void> {
   const id = found.containerId as ContainerId;
+  await noteLog(context, id, found);
   if (found.phase === ShimContainerPhase.SHIM_CONTAINER_PHASE_RUNNING) return await recordStart(context, id, found);
   if (found.exit === undefined) return;
   const { exitCode, oomKilled, finishedAtNanos } = found.exit;
   await recordExit(context, id, processExit(exitCode, oomKilled, finishedAtNanos), found.startedAtNanos);
+}
+
+/** What an exited container has still to write holds up nobody. */
+async function noteLog(context: ContainerContext, id: ContainerId, { phase, logBlocked, logFailure }: ShimContainer): Promise<void> {
+  const { blockedLogs, clock, events, records, sandboxes, store } = context;
+  const sandboxId = records.get(id)?.sandboxId;
+  const sandbox = sandboxId === undefined ? undefined : sandboxes.find(sandboxId);
+  if (sandbox === undefined) return;
+  const isWaiting = logBlocked && phase === ShimContainerPhase.SHIM_CONTAINER_PHASE_RUNNING;
+  if (!blockedLogs.note(id, isWaiting ? logFailure : undefined, clock.nowNanos())) return;
+  await store.commit(...events.add("log-blocked", id, sandbox));
 }
 
 /** berthd ended between a start and its record. */

@@ -7,6 +7,7 @@ import type { Engine } from "./engine.ts";
 interface MeasuredContainer {
   readonly container: ContainerRecord;
   readonly usage: MeasuredUsage;
+  readonly isLogBlocked: boolean;
 }
 
 export interface MeasuredSandbox {
@@ -23,12 +24,16 @@ export async function measureSandboxes(engine: Engine, sandboxes: readonly Sandb
   const bySandbox = Map.groupBy(containers, (container) => container.sandboxId);
   return sandboxes.flatMap((sandbox) => {
     const usage = usages.get(sandbox.id);
-    return usage === undefined ? [] : [{ sandbox, usage, containers: measured(bySandbox.get(sandbox.id) ?? [], usages) }];
+    return usage === undefined ? [] : [{ sandbox, usage, containers: measured(engine, bySandbox.get(sandbox.id) ?? [], usages) }];
   });
 }
 
-const measured = (containers: readonly ContainerRecord[], usages: ReadonlyMap<string, MeasuredUsage>): MeasuredContainer[] =>
+const measured = (
+  { containers: service }: Engine,
+  containers: readonly ContainerRecord[],
+  usages: ReadonlyMap<string, MeasuredUsage>,
+): MeasuredContainer[] =>
   containers.flatMap((container) => {
     const usage = usages.get(container.id);
-    return usage === undefined ? [] : [{ container, usage }];
+    return usage === undefined ? [] : [{ container, usage, isLogBlocked: service.isLogBlocked(container) }];
   });

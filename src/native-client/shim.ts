@@ -49,7 +49,7 @@ export class ShimClient {
    * Connects, and hears who it is.
    *
    * @param name of the pod, for messages
-   * @param onChange called for every container that is started or exits from now on; `hello` tells of earlier ones
+   * @param onChange called for every container that is started, exits, or has to wait for its log, from now on; `hello` tells of earlier ones
    * @throws AgentError failed-precondition when it speaks another protocol
    */
   static async open(socketPath: string, name: string, onChange: (container: ShimContainer) => void): Promise<ShimClient> {
@@ -59,7 +59,9 @@ export class ShimClient {
       decode: (bytes) => ShimResponse.decode(bytes),
     };
     const connection = await Connection.open(socketPath, codec, (event) => {
-      if (event.result?.$case === "containerExited" || event.result?.$case === "containerStarted") onChange(event.result.value);
+      const { result } = event;
+      if (result?.$case === "containerExited" || result?.$case === "containerStarted" || result?.$case === "logChanged")
+        onChange(result.value);
     });
     const client = new ShimClient(connection, name);
     try {

@@ -6,7 +6,8 @@ import type { Store } from "../store/store.ts";
 import type { SandboxRecord } from "./records.ts";
 import type { SandboxState } from "./state.ts";
 
-export type LifecycleEventType = "created" | "started" | "stopped" | "deleted";
+/** log-blocked: a container that runs waits for room for its log */
+export type LifecycleEventType = "created" | "started" | "stopped" | "deleted" | "log-blocked";
 
 interface LifecycleEvent {
   readonly type: LifecycleEventType;

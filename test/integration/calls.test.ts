@@ -40,6 +40,7 @@ test("the node says who it is, and that it is ready", async (t) => {
       ["RuntimeReady", true],
       ["NetworkReady", true],
       ["DiskHasRoom", true],
+      ["LogsHaveRoom", true],
     ],
   );
   const { linux } = await node().cri.call<{ linux: { cgroup_driver: string } }>("RuntimeConfig", {});

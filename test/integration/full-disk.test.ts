@@ -48,10 +48,33 @@ async function leftovers() {
   };
 }
 
-const diskCondition = async (): Promise<unknown> => {
-  const answer = await node().cri.call<{ status: { conditions: readonly { type: string }[] } }>("Status", {});
-  return answer.status.conditions.find(({ type }) => type === "DiskHasRoom");
+interface Condition {
+  readonly type: string;
+  readonly status: boolean;
+  readonly message: string;
+}
+
+const condition = async (type: string): Promise<Condition | undefined> => {
+  const answer = await node().cri.call<{ status: { conditions: readonly Condition[] } }>("Status", {});
+  return answer.status.conditions.find((each) => each.type === type);
 };
+const diskCondition = (): Promise<Condition | undefined> => condition("DiskHasRoom");
+
+/** Of a container of a pod. */
+async function metric(pod: Pod, container: Container, name: string): Promise<string | undefined> {
+  const { pod_metrics } = await node().cri.call<{ pod_metrics: readonly PodMetrics[] }>("ListPodSandboxMetrics", {});
+  const ofPod = pod_metrics.find(({ pod_sandbox_id }) => pod_sandbox_id === pod.id);
+  const { metrics = [] } = ofPod?.container_metrics.find(({ container_id }) => container_id === container.id) ?? {};
+  return metrics.find((each) => each.name === name)?.value.value;
+}
+
+interface PodMetrics {
+  readonly pod_sandbox_id: string;
+  readonly container_metrics: readonly {
+    readonly container_id: string;
+    readonly metrics: readonly { readonly name: string; readonly value: { readonly value: string } }[];
+  }[];
+}
 
 async function refusesNewThings(t: ExecutionContext, pod: Pod): Promise<void> {
   const before = await leftovers();
@@ -172,6 +195,27 @@ test("a container waits for room for its log, and loses no line", async (t) => {
   t.deepEqual(await linesOf(many), numbers(LINES));
   await node().eventually("what was left is written too", async () => (await linesOf(few)).length === 2000 || undefined);
   t.deepEqual(await linesOf(few), numbers(2000));
+  await pod.remove();
+});
+
+test("that a container waits for room for its log is an event, a metric and a condition, over a kill of berthd, until there is room", async (t) => {
+  const logs = SmallDisk.tmpfs(t, 1);
+  const pod = await Pod.run(node(), { log_directory: logs.path });
+  const container = await pod.start("many", ["sh", "-c", `seq 1 ${LINES}; sleep 1000`]);
+  const blocked = (): Promise<string | undefined> => metric(pod, container, "container_log_blocked");
+  const waits = async (): Promise<true | undefined> => (await blocked()) === "1" || undefined;
+  await node().eventually("the metric says so", waits);
+  const told = await condition("LogsHaveRoom");
+  t.like(told, { status: false, reason: "LogBlocked" });
+  t.regex(told?.message ?? "", /^many of pod .*\/.* waits for room for its log: write log .*: No space left on device/);
+  await node().crash();
+  await node().boot();
+  await node().eventually("a berthd that comes later knows it", waits);
+  logs.resize(64);
+  await node().eventually("there is room", async () => (await blocked()) === "0" || undefined);
+  t.like(await condition("LogsHaveRoom"), { status: true, message: "" });
+  const { stdout } = await berth("events", "--since", `${await node().instanceId()}-0`);
+  t.regex(stdout, new RegExp(`^\\S+ log-blocked container ${container.id.slice(0, 13)} `, "m"));
   await pod.remove();
 });
 

@@ -73,6 +73,8 @@ pub struct Container {
     pub launched: bool,
     pub cgroup_path: String,
     pub log: Log,
+    /// as was told last
+    pub log_was_blocked: bool,
     pub streams: Vec<Stream>,
     pub process: Option<Process>,
     pub started_at_nanos: i64,
@@ -116,6 +118,7 @@ impl Container {
             launched: false,
             cgroup_path: String::new(),
             log,
+            log_was_blocked: false,
             streams: Vec::new(),
             process: None,
             started_at_nanos: 0,
@@ -185,9 +188,13 @@ impl Container {
                 .as_ref()
                 .filter(|_| self.phase == Phase::Starting)
                 .map_or(0, |start| start.since_nanos),
-            log_blocked: !self.log.takes_more(),
+            log_blocked: self.is_log_blocked(),
             log_failure: self.log.failure().map_or_else(String::new, |failure| failure.to_failure().message),
         }
+    }
+
+    pub fn is_log_blocked(&self) -> bool {
+        !self.log.takes_more()
     }
 
     fn waits_for(&self) -> &'static str {

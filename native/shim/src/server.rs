@@ -111,6 +111,7 @@ impl Server {
                 self.handle(source);
             }
             self.keep_time();
+            self.tell_changed_logs();
             self.connections.retain(|_, connection| connection.is_open());
             self.cancel_execs_of_nobody();
             self.detach_gone();
@@ -289,6 +290,19 @@ impl Server {
         let event = ShimResponse { id: 0, failure: None, result: Some(event) };
         for connection in self.connections.values_mut().filter(|each| !each.is_session) {
             connection.queue(&event);
+        }
+    }
+
+    fn tell_changed_logs(&mut self) {
+        let mut changed = Vec::new();
+        for container in self.containers.values_mut() {
+            let is_blocked = container.is_log_blocked();
+            if std::mem::replace(&mut container.log_was_blocked, is_blocked) != is_blocked {
+                changed.push(container.report());
+            }
+        }
+        for container in changed {
+            self.tell_all(CallResult::LogChanged(container));
         }
     }
 

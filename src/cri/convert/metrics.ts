@@ -24,16 +24,16 @@ export const toMetricDescriptors = (): MetricDescriptor[] =>
 export function toPodSandboxMetrics({ sandbox, usage, containers }: MeasuredSandbox, disk: Disk): PodSandboxMetrics {
   const { name, namespace } = sandbox.config.metadata;
   const pod: Labels = { container: "", id: sandbox.cgroupPath, image: "", namespace, pod: name };
-  const source = { usage, startedAtNanos: sandbox.createdAtNanos, disk: undefined };
+  const source = { usage, startedAtNanos: sandbox.createdAtNanos, disk: undefined, isLogBlocked: undefined };
   return {
     podSandboxId: sandbox.id,
     metrics: [...toMetrics(CGROUP_METRICS, source, pod), ...toMetrics(NETWORK_METRICS, source, { ...pod, container: "POD" })],
-    containerMetrics: containers.map(({ container, usage: own }) => {
+    containerMetrics: containers.map(({ container, usage: own, isLogBlocked }) => {
       const { name: containerName, image, userSpecifiedImage } = container.config;
       const labels = { ...pod, container: containerName, id: container.cgroupPath, image: userSpecifiedImage || image };
       return {
         containerId: container.id,
-        metrics: toMetrics(CGROUP_METRICS, { usage: own, startedAtNanos: container.startedAtNanos, disk }, labels),
+        metrics: toMetrics(CGROUP_METRICS, { usage: own, startedAtNanos: container.startedAtNanos, disk, isLogBlocked }, labels),
       };
     }),
   };

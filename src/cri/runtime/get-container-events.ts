@@ -4,7 +4,8 @@ import { toPodSandboxStatus } from "../convert/sandbox-status.ts";
 import type { ServerStreamHandler } from "../edge.ts";
 import { statusesOfContainers } from "./pod-sandbox-status.ts";
 
-const TYPE: Readonly<Record<LifecycleEventType, ContainerEventType>> = {
+// What the CRI has no type for is told by berth.v1 alone.
+const TYPE: Readonly<Partial<Record<LifecycleEventType, ContainerEventType>>> = {
   created: ContainerEventType.CONTAINER_CREATED_EVENT,
   started: ContainerEventType.CONTAINER_STARTED_EVENT,
   stopped: ContainerEventType.CONTAINER_STOPPED_EVENT,
@@ -18,10 +19,11 @@ export const getContainerEvents: ServerStreamHandler<GetEventsRequest, Container
   { signal },
 ) {
   for await (const { event } of engine.events.read(engine.events.cursor, true, signal)) {
-    if (event.sandbox === undefined) continue;
+    const containerEventType = TYPE[event.type];
+    if (event.sandbox === undefined || containerEventType === undefined) continue;
     yield {
       containerId: event.id,
-      containerEventType: TYPE[event.type],
+      containerEventType,
       createdAt: event.atNanos,
       podSandboxStatus: toPodSandboxStatus(event.sandbox),
       containersStatuses: statusesOfContainers(engine, event.sandbox),

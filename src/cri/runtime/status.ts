@@ -9,8 +9,8 @@ const condition = (type: string, problem: string | undefined, reason: string): R
 });
 
 /**
- * RuntimeReady and NetworkReady, each with what is wrong. A full disk is a condition of its own, which the kubelet reads past: what
- * runs goes on and can be stopped, and a node that calls itself not ready would have its pods taken away.
+ * RuntimeReady and NetworkReady, each with what is wrong. A full disk, ours or one of logs, is a condition of its own, which the kubelet
+ * reads past: what runs goes on and can be stopped, and a node that calls itself not ready would have its pods taken away.
  */
 export const status: Handler<StatusRequest, StatusResponse> = async (engine, request) => ({
   status: {
@@ -18,6 +18,7 @@ export const status: Handler<StatusRequest, StatusResponse> = async (engine, req
       condition("RuntimeReady", engine.runtimeProblem(), "RuntimeNotFound"),
       condition("NetworkReady", engine.network.problem, "NetworkNotMade"),
       condition("DiskHasRoom", await engine.diskProblem(), "DiskFull"),
+      condition("LogsHaveRoom", engine.containers.logProblem(), "LogBlocked"),
     ],
   },
   info: request.verbose ? { config: JSON.stringify(engine.describe()), cdi: JSON.stringify(await engine.describeCdi()) } : {},

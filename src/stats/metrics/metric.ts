@@ -8,6 +8,8 @@ export interface MetricSource {
   readonly startedAtNanos: bigint;
   /** of a container, the file system of its writable layer */
   readonly disk: Disk | undefined;
+  /** of a container: whether it waits for room for its log */
+  readonly isLogBlocked: boolean | undefined;
 }
 
 export interface Sample {

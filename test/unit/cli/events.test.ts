@@ -17,8 +17,8 @@ const event = (number: number, type: string, id = POD): EventsResponse => ({
 });
 
 test("an event is a line with its time, what happened, and to what", (t) => {
-  t.is(eventLine(event(5, "created"), "table"), "2030-03-17T17:46:40.000000005Z created pod       a100000000000 shop\n");
-  t.is(eventLine(event(6, "started", CONTAINER), "table"), "2030-03-17T17:46:40.000000006Z started container c100000000000 shop\n");
+  t.is(eventLine(event(5, "created"), "table"), "2030-03-17T17:46:40.000000005Z created     pod       a100000000000 shop\n");
+  t.is(eventLine(event(6, "started", CONTAINER), "table"), "2030-03-17T17:46:40.000000006Z started     container c100000000000 shop\n");
 });
 
 test("an event's pod can't move the cursor", (t) => {

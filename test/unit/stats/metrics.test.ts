@@ -23,6 +23,7 @@ const source = (usage: Partial<MeasuredUsage>): MetricSource => ({
   usage: { ...nothing, ...usage },
   startedAtNanos: 1_500_000_000n,
   disk: undefined,
+  isLogBlocked: undefined,
 });
 
 /** All samples, by name; labels before the value. */
@@ -40,6 +41,14 @@ test("where the kernel says nothing but cpu time, there is that and the times, i
     last_seen: [[1n]],
     start_time_seconds: [[1n]],
   });
+});
+
+test("of a container it is told whether it waits for room for its log", (t) => {
+  for (const [isLogBlocked, value] of [
+    [true, 1n],
+    [false, 0n],
+  ] as const)
+    t.deepEqual(samples({ ...source({}), isLogBlocked })["log_blocked"], [[value]]);
 });
 
 test("pressure is told for who waited and for all, and what is not said of all is absent", (t) => {

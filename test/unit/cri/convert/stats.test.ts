@@ -91,7 +91,7 @@ test("what is over its limit has nothing left", (t) => {
 
 test("a pod's stats have its network, its processes and its containers", (t) => {
   const container = containerRecord();
-  const measured = { sandbox: sandboxRecord(), usage: full, containers: [{ container, usage: full }] };
+  const measured = { sandbox: sandboxRecord(), usage: full, containers: [{ container, usage: full, isLogBlocked: false }] };
   const { linux } = toPodSandboxStats(measured, "/disk");
   t.like(linux, {
     network: {
