@@ -10,6 +10,7 @@ import { runLogLines } from "./run-log-lines.ts";
 import { runSessions } from "./run-sessions.ts";
 import { runShimLosses } from "./run-shim-losses.ts";
 import { runStuck } from "./run-stuck.ts";
+import { sweepImages } from "./sweep-images.ts";
 import { SWEEP_FLAGS, sweep } from "./sweep.ts";
 
 const number = (name: string, otherwise: number): number => {
@@ -46,6 +47,7 @@ const CAMPAIGNS: Readonly<Record<string, (t: Teardown, node: TestNode, seed: num
   sessions: (t, node, seed) =>
     runSessions(t, node, { seed, sessions: number("SESSIONS", 10_000), atOnce: number("AT_ONCE", 200), execPercent: 33, patience }),
   failpoints: (_, node) => sweep(node, text("FAILPOINT_BIN"), new RegExp(process.env["ONLY"] ?? ""), console.log),
+  "image-failpoints": (_, node) => sweepImages(node, console.log, process.env["POINTS"]?.split(",")),
   upgrade: (_, node) => runUpgrade(node, console.log),
 };
 

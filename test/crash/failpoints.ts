@@ -46,6 +46,26 @@ export const BERTHD_FAILPOINTS: readonly string[] = [
   "sent shim exec",
 ];
 
+/** Files of images on their way in and out; sweep-images.ts comes by. */
+const FILES = [
+  "cleared half blobs",
+  "made blob file",
+  "wrote part of blob file",
+  "wrote blob file",
+  "synced blob file",
+  "renamed blob file",
+  "removed blob file",
+  "wrote archive file",
+  "removed archive file",
+] as const;
+
+/** All records and effects of bringing and removing an image. */
+export const IMAGE_FAILPOINTS: readonly string[] = [
+  ...FILES,
+  ...around("commit", "committed", ["image", "image-use", "snapshot", "blob"] satisfies (typeof RECORDS)[number][]),
+  ...around("sent helper", "answered helper", ["unpackLayer", "removeTree"] satisfies HelperCall[]),
+];
+
 export const NATIVE_FAILPOINTS: readonly string[] = [
   "helper: listens",
   "helper: answers",

@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, open, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError } from "../../base/errors.ts";
+import { failpoint } from "../../base/failpoint.ts";
 import type { LoadImageRequest, LoadImageResponse } from "../../generated/berth/v1/berth.ts";
 import type { StreamHandler } from "../edge.ts";
 import type { Engine } from "../engine.ts";
@@ -38,9 +39,11 @@ async function loadBy(
     } finally {
       await file.close();
     }
+    failpoint("wrote archive file");
     const images = await engine.images.loadArchive(path, signal);
     return { images: images.map(({ id, references }) => ({ id, references: [...references] })) };
   } finally {
     await rm(path, { force: true });
+    failpoint("removed archive file");
   }
 }

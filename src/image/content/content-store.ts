@@ -5,6 +5,7 @@ import { createReadStream } from "node:fs";
 import { mkdir, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { AgentError, during } from "../../base/errors.ts";
+import { failpoint } from "../../base/failpoint.ts";
 import { InHand } from "../../base/in-hand.ts";
 import { KeyedLock } from "../../base/keyed-lock.ts";
 import type { Collection } from "../../store/collection.ts";
@@ -30,6 +31,7 @@ export class ContentStore {
     const content = new ContentStore(join(root, "content"), store, inHand);
     // What was coming in when berthd ended.
     await rm(content.#ingest(), { recursive: true, force: true });
+    failpoint("cleared half blobs");
     await mkdir(join(content.#folder, "blobs", "sha256"), { recursive: true, mode: 0o700 });
     await mkdir(content.#ingest(), { recursive: true, mode: 0o700 });
     return content;
@@ -85,6 +87,7 @@ export class ContentStore {
     await this.#lock.run(digest, async () => {
       if (needed()) return;
       await rm(this.path(digest), { force: true });
+      failpoint("removed blob file");
       await this.#store.commit(this.#records.delete(digest));
     });
   }
@@ -124,14 +127,17 @@ export class ContentStore {
   async #writeBy(temporary: string, digest: string, sizeBytes: number, source: AsyncIterable<Uint8Array>, checked: Checked): Promise<void> {
     try {
       const written = await writeHashed(temporary, sizeBytes, source);
+      failpoint("wrote blob file");
       if (written.bytes !== sizeBytes)
         throw new AgentError("invalid-argument", `${written.bytes} bytes came, and ${sizeBytes} were announced`);
       if (written.digest !== digest) throw new AgentError("invalid-argument", `the digest of what came is ${written.digest}`);
       // Both are waited for whatever the other does: nobody must read a file that is being taken away.
       const ended = await Promise.allSettled([syncFile(temporary), checked(temporary)]);
+      failpoint("synced blob file");
       for (const { reason } of ended.filter((each) => each.status === "rejected")) throw reason;
       await this.#store.commitNew(this.#records.put({ id: digest, sizeBytes: BigInt(sizeBytes) }));
       await rename(temporary, this.path(digest));
+      failpoint("renamed blob file");
     } finally {
       await rm(temporary, { force: true });
     }

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { type FileHandle, open, readFile, stat } from "node:fs/promises";
 import { AgentError, wrap } from "../../base/errors.ts";
+import { failpoint } from "../../base/failpoint.ts";
 
 // Enough to spare the disk and us many small writes.
 const PART_BYTES = 1024 * 1024;
@@ -19,6 +20,7 @@ export async function writeHashed(
 ): Promise<{ bytes: number; digest: string }> {
   const hash = createHash("sha256");
   const file = await onDisk(path, () => open(path, "wx", 0o600));
+  failpoint("made blob file");
   try {
     let [bytes, partBytes] = [0, 0];
     let part: Uint8Array[] = [];
@@ -30,6 +32,7 @@ export async function writeHashed(
       partBytes += chunk.length;
       if (partBytes < PART_BYTES) continue;
       await onDisk(path, () => writeAll(file, part));
+      failpoint("wrote part of blob file");
       [part, partBytes] = [[], 0];
     }
     await onDisk(path, () => writeAll(file, part));
