@@ -15,13 +15,14 @@ import {
 } from "@bufbuild/protobuf/wkt";
 
 const protos = fileURLToPath(new URL("../../proto", import.meta.url));
-const files = ["common", "helper", "shim"].map((name) => `berth/native/${name}.proto`);
+const FILES = ["common", "helper", "shim"] as const;
 
 /** "ShimExec 7 stdio: message ShimStdio", "ShimStream 1 SHIM_STREAM_STDERR" */
-export function wireShape(): string[] {
+export function wireShape(names: readonly (typeof FILES)[number][] = FILES): string[] {
   const folder = mkdtempSync(join(tmpdir(), "berth-"));
   try {
     const set = join(folder, "set");
+    const files = names.map((name) => `berth/native/${name}.proto`);
     execFileSync("protoc", [`-I${protos}`, `--descriptor_set_out=${set}`, ...files]);
     return shapeOf(readFileSync(set));
   } finally {

@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import test from "ava";
 import { AgentError, kindOf, messageOf } from "../../../src/base/errors.ts";
 import { explainUnknownCall, PROTOCOL_VERSION, requireFeature, requireProtocol } from "../../../src/native-client/protocol.ts";
+import { SHIM_REVISION, shimRevisions, unlistedShape } from "../../upgrade/shim-revisions.ts";
 import { wireShape } from "../../upgrade/wire-shape.ts";
 
 const pinned = readFileSync(new URL(`../../upgrade/protocol-${PROTOCOL_VERSION}.txt`, import.meta.url), "utf8")
@@ -24,6 +25,25 @@ test("a field that is not in the shape, or in another, is seen", (t) => {
   t.true(present.includes("ShimHelloResult 4 containers: repeated message ShimContainer"));
   t.true(present.includes("ShimRequest 12 attach: message ShimAttach of call"));
   t.true(present.includes("ErrorKind 9 ERROR_KIND_UNIMPLEMENTED"));
+});
+
+test("what shims read and write has changed only with a new revision of them", (t) => {
+  const listed = shimRevisions();
+  const advice = "raise SHIM_REVISION in native/wire/src/lib.rs, then: node test/upgrade/pin-shim.ts";
+  t.deepEqual(unlistedShape(present), [], advice);
+  t.is(listed.at(-1)?.revision, SHIM_REVISION, advice);
+  const there = new Set(present);
+  t.deepEqual(
+    listed.filter(({ line }) => !there.has(line)),
+    [],
+    "what shims of these revisions say and understand is no longer there",
+  );
+});
+
+test("a field more in a message of the shim is seen, and one of the helper's alone is not", (t) => {
+  t.deepEqual(unlistedShape([...present, "ShimExec 99 more: string"]), ["ShimExec 99 more: string"]);
+  t.deepEqual(unlistedShape([...present, "ErrorKind 99 ERROR_KIND_OTHER"]), ["ErrorKind 99 ERROR_KIND_OTHER"]);
+  t.deepEqual(unlistedShape([...present, "UnpackLayer 99 more: string"]), []);
 });
 
 test("a shim of an older build is not asked for what it would pass over", (t) => {
