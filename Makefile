@@ -90,6 +90,10 @@ vm-shell: setup-test build ## open a shell in that virtual machine; its end is t
 conformance: setup-test build ## let the CRI's own tools judge a node: make conformance CRITEST=path CRICTL=path (root)
 	@node test/run.ts conformance
 
+.PHONY: conformance-vm
+conformance-vm: setup-test build ## the same in that virtual machine, with cgroup v2 and AppArmor: make conformance-vm CRITEST=path (root)
+	@node test/run.ts "conformance in the virtual machine"
+
 .PHONY: bench
 bench: setup-test build ## measure Berth, and containerd beside it where it is installed: ROUNDS=50 PEERS= MEASURES= … (root)
 	@unshare --mount --net --propagation private sh -c 'mount --make-rshared / && ip link set lo up && exec node test/bench/run.ts'

@@ -53,6 +53,12 @@ const STEPS: readonly Step[] = [
     count: countsOfConformance,
     onDemand: true,
   },
+  {
+    name: "conformance in the virtual machine",
+    command: ["node", "test/vm/run.ts", "conformance"],
+    count: countsOfConformance,
+    onDemand: true,
+  },
   { name: "crash campaign", command: [...IN_NAMESPACES, "node", "test/crash/campaign.ts"], onDemand: true },
 ];
 

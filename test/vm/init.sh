@@ -23,7 +23,7 @@ echo 8 >/proc/sys/vm/nr_hugepages
 exec </dev/ttyS1 >/dev/ttyS1 2>&1
 stty raw -echo
 cd "$tree"
-# "tests", "shell"
+# "tests", "shell", "conformance"
 purpose=$(sed 's/.*berth\.purpose=\([a-z]*\).*/\1/' /proc/cmdline)
 echo "vm: $(uname -r), up for $(cut -d' ' -f1 /proc/uptime) s"
 . test/vm/"$purpose".sh

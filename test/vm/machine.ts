@@ -6,11 +6,13 @@ export interface Disks {
   readonly image: string;
   /** a file that make-tree.sh has made */
   readonly tree: string;
+  /** the third: what the machine writes on it stays */
+  readonly kept?: string;
 }
 
 export interface Boot {
   /** the script of this folder that init.sh runs */
-  readonly purpose: "tests" | "shell";
+  readonly purpose: "tests" | "shell" | "conformance";
   /** of tests that are to be run alone */
   readonly files: readonly string[];
   /** gets all that the kernel says */
@@ -18,7 +20,7 @@ export interface Boot {
 }
 
 /** Starts it. Its second serial line is the child's standard input and output; it ends by itself when its init has. */
-export function startMachine({ image, tree }: Disks, { purpose, files, consolePath }: Boot, stdio: StdioOptions): ChildProcess {
+export function startMachine({ image, tree, kept }: Disks, { purpose, files, consolePath }: Boot, stdio: StdioOptions): ChildProcess {
   const words = ["console=ttyS0", "panic=-1", "mitigations=off", "apparmor=1", "security=apparmor", `berth.purpose=${purpose}`];
   if (files.length > 0) words.push(`berth.files=${files.join(",")}`);
   return spawn(
@@ -30,6 +32,7 @@ export function startMachine({ image, tree }: Disks, { purpose, files, consolePa
       ["-kernel", `${image}/vmlinuz`, "-initrd", `${image}/initramfs.gz`, "-append", words.join(" ")],
       // Written blocks go to a file without a name, which is there as long as the machine is, reboots included.
       ...[`${image}/root.ext4`, tree].map((file) => ["-drive", `file=${file},if=virtio,format=raw,snapshot=on,cache=unsafe`]),
+      ...(kept === undefined ? [] : ["-drive", `file=${kept},if=virtio,format=raw,cache=unsafe`]),
       ["-serial", `file:${consolePath}`, "-serial", "stdio"],
     ].flat(),
     { stdio },

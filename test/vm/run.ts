@@ -1,24 +1,26 @@
-// Runs the tests of specs.ts, or the files that are named, in a virtual machine. usage: node test/vm/run.ts [tests [FILE...] | shell]
+// Runs the tests of specs.ts, or the files that are named, in a virtual machine, or lets critest judge a node there.
+// usage: node test/vm/run.ts [tests [FILE...] | shell]; CRITEST=path [PARTS=…] [FOCUS=regexp] node test/vm/run.ts conformance
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from "node:fs";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { startMachine } from "./machine.ts";
+import { makeConformanceDisk, takeReports } from "./conformance-disk.ts";
+import { type Disks, startMachine } from "./machine.ts";
 
 const TREE = fileURLToPath(new URL("../..", import.meta.url));
 const HERE = join(TREE, "test/vm");
 const BUILD = join(TREE, "build/vm");
-const CONSOLE = join(TREE, "build/results/vm-console.txt");
-const LONGEST_MS = 10 * 60_000;
+const RESULTS = join(TREE, "build/results");
+const CONSOLE = join(RESULTS, "vm-console.txt");
+const LONGEST_MS = { tests: 10 * 60_000, conformance: 60 * 60_000 };
 const TOLD_LINES = 60;
 
 /** The image's folder, made if it is not there. Its name is what goes into it; one that was made of other things goes. */
 function image(): string {
   const inputs = ["packages.txt", "make-image.sh", "initramfs.sh"].map((name) => readFileSync(join(HERE, name)));
   const name = `image-${createHash("sha256").update(Buffer.concat(inputs)).digest("hex").slice(0, 12)}`;
-  mkdirSync(BUILD, { recursive: true });
-  for (const other of readdirSync(BUILD)) if (other !== name) rmSync(join(BUILD, other), { recursive: true });
+  for (const other of readdirSync(BUILD)) if (other.startsWith("image-") && other !== name) rmSync(join(BUILD, other), { recursive: true });
   const folder = join(BUILD, name);
   if (!existsSync(folder)) {
     console.log("vm: makes the image out of Debian's packages");
@@ -33,17 +35,25 @@ function tree(): string {
   return disk;
 }
 
-/** @returns whether the machine's tests have passed */
-async function runTests(files: readonly string[]): Promise<boolean> {
-  const machine = startMachine({ image: image(), tree: tree() }, { purpose: "tests", files, consolePath: CONSOLE }, [
-    "ignore",
-    "pipe",
-    "inherit",
-  ]);
+/** The reports of critest are in build/results/conformance-vm. */
+async function runConformance(critest: string): Promise<boolean> {
+  const kept = join(BUILD, "conformance.ext4");
+  const { PARTS = "spdy", FOCUS } = process.env;
+  makeConformanceDisk(kept, resolve(critest), { PARTS, ...(FOCUS !== undefined && { FOCUS }) });
+  const holds = await runToEnd("conformance", [], { kept });
+  takeReports(kept, RESULTS);
+  return holds;
+}
+
+/** @returns whether the machine has said that all has passed */
+async function runToEnd(purpose: "tests" | "conformance", files: readonly string[], more: Pick<Disks, "kept"> = {}): Promise<boolean> {
+  const longestMs = LONGEST_MS[purpose];
+  const disks = { image: image(), tree: tree(), ...more };
+  const machine = startMachine(disks, { purpose, files, consolePath: CONSOLE }, ["ignore", "pipe", "inherit"]);
   const deadline = setTimeout(() => {
-    console.log(`vm: it is killed, for it was not done within ${LONGEST_MS / 1000} s`);
+    console.log(`vm: it is killed, for it was not done within ${longestMs / 1000} s`);
     machine.kill("SIGKILL");
-  }, LONGEST_MS);
+  }, longestMs);
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => machine.kill("SIGKILL"));
   let output = "";
   machine.stdout?.setEncoding("utf8").on("data", (text: string) => {
@@ -55,7 +65,7 @@ async function runTests(files: readonly string[]): Promise<boolean> {
     machine.once("close", resolve);
   });
   clearTimeout(deadline);
-  return /^vm: the tests ended with exit code 0$/m.test(output);
+  return /^vm: .* ended with exit code 0$/m.test(output);
 }
 
 /** The terminal is the machine's; its kernel's console is in a file. */
@@ -66,10 +76,15 @@ async function runShell(): Promise<void> {
   process.stdin.setRawMode?.(false);
 }
 
-mkdirSync(join(TREE, "build/results"), { recursive: true });
+mkdirSync(RESULTS, { recursive: true });
+mkdirSync(BUILD, { recursive: true });
 const [purpose = "tests", ...files] = process.argv.slice(2);
+const { CRITEST: critest } = process.env;
 if (purpose === "shell") await runShell();
-else if (!(await runTests(files))) {
+else if (purpose === "conformance" && critest === undefined) {
+  console.log("make conformance-vm wants CRITEST=path. How to get it says: make conformance");
+  process.exitCode = 2;
+} else if (!(await (critest !== undefined && purpose === "conformance" ? runConformance(critest) : runToEnd("tests", files)))) {
   console.log(`vm: the last lines of ${CONSOLE}:`);
   console.log(readFileSync(CONSOLE, "utf8").split("\n").slice(-TOLD_LINES).join("\n"));
   process.exitCode = 1;

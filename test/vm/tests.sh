@@ -1,17 +1,8 @@
 # The tests of specs.ts, then a loss of power, and in the second boot those that look for what is left. The last line of all says
 # how they ended.
-# A TERM without which ava marks its tests otherwise.
-export TERM=dumb PATH="$tree/build/tools/bin:$PATH" TEST_PROGRAMS="$tree/build/test-programs" NODE_COMPILE_CACHE=/var/cache/node
+. test/vm/environment.sh
 began=/var/lib/first-boot-began
 kept=/var/lib/first-boot
-mkdir -p "$NODE_COMPILE_CACHE"
-
-# A start of Node takes 50 ms on an idle machine.
-before=$(date +%s%N)
-node -e 0
-TEST_PATIENCE=$((($(date +%s%N) - before) / 50000000 + 1))
-export TEST_PATIENCE
-echo "vm: deadlines are $TEST_PATIENCE times longer"
 
 TEST_FILES=$(sed -n 's/.*berth\.files=\([^ ]*\).*/\1/p' /proc/cmdline)
 export TEST_FILES
