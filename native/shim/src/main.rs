@@ -28,6 +28,7 @@ mod pid_namespace;
 mod pod_init;
 mod port_forward;
 mod process_tree;
+mod read_only_program;
 mod root_check;
 mod runtime;
 mod server;

@@ -13,7 +13,7 @@ use std::{
     collections::HashMap,
     ffi::{CStr, CString},
     fs, io,
-    os::fd::{AsFd, BorrowedFd},
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
 };
 use sys::mount::{Change, Propagation, change};
@@ -143,6 +143,22 @@ pub fn map_layers(target: &Path, folder: &str, namespace: BorrowedFd) -> Result<
         Change { readonly: true, propagation: Propagation::Private, id_mapped: Some(namespace), recursive: false };
     change(tree.as_fd(), mapped).map_err(failed)?;
     move_mount(&tree, "", CWD, target, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(|errno| failed(errno.into()))
+}
+
+/// The file on a mount that nobody can write to, and that is in no namespace: nobody can change it. It goes with the descriptor.
+///
+/// @param place is made, and removed again
+pub fn mount_nowhere(file: &Path, place: &Path) -> io::Result<OwnedFd> {
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+    let mounted = open_tree(CWD, file, flags)?;
+    let read_only = Change { readonly: true, propagation: Propagation::Private, id_mapped: None, recursive: false };
+    change(mounted.as_fd(), read_only)?;
+    fs::write(place, "")?;
+    let placed = move_mount(&mounted, "", CWD, place, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+        .and_then(|()| unmount(place, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW));
+    fs::remove_file(place)?;
+    placed?;
+    Ok(mounted)
 }
 
 fn refused(target: &Path, why: &'static str) -> ShimError {

@@ -1,6 +1,6 @@
 //! The OCI runtime's command line: crun and runc take the same words.
 
-use crate::{descriptors, error::ShimError, log, null};
+use crate::{descriptors, error::ShimError, log, null, read_only_program};
 use rustix::{
     io::{read, write},
     mount::{UnmountFlags, unmount},
@@ -116,9 +116,21 @@ impl Runtime {
     fn command(&self, log: &Path) -> Result<Command, ShimError> {
         // Not `Stdio::null`, which is the node's, and opened in the new process, which can't open anything any more.
         let null = || null::open().map_err(|source| ShimError::io("open the pod's null device", source));
-        let mut command = Command::new(&self.program);
-        command.env_clear().env("PATH", PATH).current_dir("/").stdin(null()?).stdout(null()?).stderr(null()?);
-        // crun mounts its own program there for a moment, at each call. In /tmp, its default, the kernel would mount it in the
+        let read_only = read_only_program::find(&self.program, &self.private);
+        let mut command = Command::new(read_only.as_ref().unwrap_or(&self.program));
+        command
+            .arg0(&self.program)
+            .env_clear()
+            .env("PATH", PATH)
+            .current_dir("/")
+            .stdin(null()?)
+            .stdout(null()?)
+            .stderr(null()?);
+        if read_only.is_some() {
+            // It looks for itself whether that is so, and need not start again.
+            command.env("_LIBCONTAINER_CLONED_BINARY", "1");
+        }
+        // Where else it mounts its own program for a moment, at each call. In /tmp, its default, the kernel would mount it in the
         // namespaces of the node and of all other pods too.
         command.env("_LIBCONTAINER_STATEDIR", &self.private);
         command.args(&self.args).arg("--root").arg(&self.root).arg("--log").arg(log).arg("--log-format").arg("json");
