@@ -1,7 +1,9 @@
 // Runs critest against a node: the whole suite, a part of it, or its benchmark.
 import { spawn } from "node:child_process";
+import { createWriteStream } from "node:fs";
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { finished } from "node:stream/promises";
 import { PATIENCE } from "../lib/patience.ts";
 import { readReport, reportText, type Suite } from "./report.ts";
 
@@ -24,9 +26,12 @@ export async function runCritest({ critest, socket, results }: Target, name: str
   await rm(report, { force: true });
   const ginkgo = [`-ginkgo.timeout=${TIMEOUT_MINUTES}m`, "-ginkgo.no-color", `-ginkgo.json-report=${report}`, `-ginkgo.skip=${NOT_HERE}`];
   const startedAtMs = performance.now();
-  const { code, output } = await follow(critest, ["-runtime-endpoint", `unix://${socket}`, "-config", "/dev/null", ...ginkgo, ...flags]);
+  const { code, output } = await follow(
+    critest,
+    ["-runtime-endpoint", `unix://${socket}`, "-config", "/dev/null", ...ginkgo, ...flags],
+    join(results, `${name}.txt`),
+  );
   const seconds = Math.round((performance.now() - startedAtMs) / 1000);
-  await writeFile(join(results, `${name}.txt`), output);
   const read = await readFile(report, "utf8").catch(() => undefined);
   if (read === undefined) {
     console.log(`critest ${name}: it ended with ${code} and left no report\n${output.slice(-2000)}`);
@@ -50,8 +55,11 @@ export async function runBenchmark({ critest, socket, results }: Target, rounds:
   const file = join(folder, "parameters.yaml");
   await writeFile(file, `${parameters.join("\n")}\n`);
   const flags = ["-benchmark", "-benchmarking-params-file", file, "-benchmarking-output-dir", folder, "-ginkgo.no-color"];
-  const { code, output } = await follow(critest, ["-runtime-endpoint", `unix://${socket}`, "-config", "/dev/null", ...flags]);
-  await writeFile(join(results, "benchmark.txt"), output);
+  const { code } = await follow(
+    critest,
+    ["-runtime-endpoint", `unix://${socket}`, "-config", "/dev/null", ...flags],
+    join(results, "benchmark.txt"),
+  );
   console.log(`critest benchmark, ${rounds} rounds, ms\n${"operation".padEnd(24)}   median      min      p90`);
   for (const name of (await readdir(folder)).filter((each) => each.endsWith("_data.json")).sort()) {
     const data: unknown = JSON.parse(await readFile(join(folder, name), "utf8"));
@@ -74,12 +82,21 @@ function operations({ operationsNames, datapoints }: Datapoints): string[] {
   });
 }
 
-function follow(program: string, args: readonly string[]): Promise<{ code: number | null; output: string }> {
-  return new Promise((resolve, reject) => {
+/** @param copy gets the output as it comes, so that a run that is killed leaves what it has said */
+async function follow(program: string, args: readonly string[], copy: string): Promise<{ code: number | null; output: string }> {
+  const file = createWriteStream(copy);
+  const parts: Buffer[] = [];
+  const code = await new Promise<number | null>((resolve, reject) => {
     const child = spawn(program, args, { stdio: ["ignore", "pipe", "pipe"] });
-    const parts: Buffer[] = [];
-    for (const stream of [child.stdout, child.stderr]) stream.on("data", (part: Buffer) => parts.push(part));
+    for (const stream of [child.stdout, child.stderr])
+      stream.on("data", (part: Buffer) => {
+        parts.push(part);
+        file.write(part);
+      });
     child.once("error", reject);
-    child.once("close", (code) => resolve({ code, output: Buffer.concat(parts).toString() }));
+    child.once("close", resolve);
   });
+  file.end();
+  await finished(file);
+  return { code, output: Buffer.concat(parts).toString() };
 }
