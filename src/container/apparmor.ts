@@ -4,8 +4,10 @@ import { readFile } from "node:fs/promises";
 import { AgentError, messageOf } from "../base/errors.ts";
 import { DEFAULT_PROFILE, DEFAULT_PROFILE_NAME } from "./spec/apparmor-default.ts";
 
-const ENABLED = "/sys/module/apparmor/parameters/enabled";
-const PROFILES = "/sys/kernel/security/apparmor/profiles";
+const KERNEL = {
+  enabled: "/sys/module/apparmor/parameters/enabled",
+  profiles: "/sys/kernel/security/apparmor/profiles",
+};
 const LOAD_TIMEOUT_MS = 30_000;
 
 export interface AppArmor {
@@ -19,18 +21,22 @@ export interface AppArmor {
 }
 
 /** @param parser the path of apparmor_parser; undefined where it is not installed */
-export function kernelAppArmor(parser: string | undefined): AppArmor {
+export function kernelAppArmor(parser: string | undefined, { enabled, profiles } = KERNEL): AppArmor {
+  // It is decided at the start of the kernel; which profiles there are may change at any time.
+  const isEnabled = readFile(enabled, "utf8").then(
+    (text) => text.startsWith("Y"),
+    () => false,
+  );
   const problem = async (): Promise<string | undefined> => {
-    const enabled = await readFile(ENABLED, "utf8").catch(() => "");
-    if (!enabled.startsWith("Y")) return "this kernel has no AppArmor";
-    return await readFile(PROFILES).then(
+    if (!(await isEnabled)) return "this kernel has no AppArmor";
+    return await readFile(profiles).then(
       () => undefined,
       (cause: unknown) => `profiles of AppArmor can't be read: ${messageOf(cause)}`,
     );
   };
   // A line is "name (mode)", and a name may have spaces.
   const isLoaded = async (profile: string): Promise<boolean> =>
-    (await readFile(PROFILES, "utf8")).split("\n").some((line) => line.slice(0, line.lastIndexOf(" (")) === profile);
+    (await readFile(profiles, "utf8")).split("\n").some((line) => line.slice(0, line.lastIndexOf(" (")) === profile);
   const defaultProblem = async (): Promise<string | undefined> =>
     (await problem()) ?? (parser === undefined ? "apparmor_parser is not installed" : undefined);
   // One that is there may be of another version.
