@@ -7,6 +7,7 @@ import {
   HelperResponse,
   type CheckNetwork,
   type CheckNetworkResult,
+  type CheckPath,
   type DetachEndpoint,
   type EnsureNetwork,
   type EnsureNetworkResult,
@@ -63,8 +64,8 @@ export interface Helper {
   unpackLayer(request: UnpackLayer): Promise<UnpackLayerResult>;
   removeTree(path: string): Promise<void>;
   killProcess(request: KillProcess): Promise<void>;
-  /** May never be answered. @throws AgentError not-found */
-  checkPath(path: string): Promise<void>;
+  /** May never be answered. @throws AgentError not-found, failed-precondition when its mount has not the propagation */
+  checkPath(request: CheckPath): Promise<void>;
   listObjects(request: ListObjects): Promise<ListObjectsResult>;
   releaseMount(request: ReleaseMount): Promise<void>;
   shutdown(): Promise<void>;
@@ -99,7 +100,7 @@ export class HelperClient implements Helper {
   killCgroup = (value: KillCgroup) => this.#done({ $case: "killCgroup", value });
   removeCgroup = (value: RemoveCgroup) => this.#done({ $case: "removeCgroup", value });
   killProcess = (value: KillProcess) => this.#done({ $case: "killProcess", value });
-  checkPath = (path: string) => this.#done({ $case: "checkPath", value: { path } }, 0);
+  checkPath = (value: CheckPath) => this.#done({ $case: "checkPath", value }, 0);
   shutdown = () => this.#done({ $case: "shutdown", value: {} });
   listObjects = (value: ListObjects) => this.#call({ $case: "listObjects", value }, (result) => resultOf(result, "listObjects"));
   releaseMount = (value: ReleaseMount) => this.#done({ $case: "releaseMount", value });

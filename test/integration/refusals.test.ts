@@ -48,6 +48,8 @@ const place = shared<Place>(test, async (t) => {
     bad: await badRegistry(t),
     folder,
     file,
+    // The helper keeps what it mounts there to itself.
+    privateMount: node.state,
   };
   return { node, pod, scene };
 });

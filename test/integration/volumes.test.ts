@@ -1,6 +1,6 @@
 // Volumes that the shim makes: mounts that are read-only to the last one below them, and images.
 import { execFileSync } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import test from "ava";
@@ -165,4 +165,50 @@ test("a file can be a recursive read-only volume", async (t) => {
   t.not((await container.exec(["sh", "-c", "echo x > /file"])).exit_code, 0);
   await pod.remove();
   t.is(await readFile(file, "utf8"), "text");
+});
+
+test("mounts pass between node and container as a volume's propagation says, where the node's mount does", async (t) => {
+  const [folder, peer] = [join(node().folder, "passed-on"), join(node().folder, "peer")];
+  const mount = (...args: string[]): unknown => execFileSync("mount", args);
+  for (const path of [folder, peer]) await mkdir(path);
+  mount("-t", "tmpfs", "none", folder);
+  t.teardown(() => void execFileSync("umount", ["--recursive", folder]));
+  mount("--make-shared", folder);
+  mount("--bind", folder, peer);
+  t.teardown(() => void execFileSync("umount", ["--recursive", peer]));
+  for (const path of ["node", "container", "there"]) await mkdir(join(folder, path));
+  const volume = (name: string, propagation: string) => ({ host_path: folder, container_path: `/${name}`, propagation });
+  const follows = volume("follows", "PROPAGATION_HOST_TO_CONTAINER");
+  const both = volume("both", "PROPAGATION_BIDIRECTIONAL");
+  const security = { linux: { security_context: { privileged: true } } };
+  const pod = await Pod.run(node(), security);
+  const container = await pod.start("one", ["sleep", "1000"], {
+    ...security,
+    mounts: [volume("private", "PROPAGATION_PRIVATE"), follows, both],
+  });
+
+  mount("-t", "tmpfs", "none", join(folder, "node"));
+  await mkdir(join(folder, "node/seen"));
+  t.is(
+    await container.output("sh", "-c", "ls /private/node /follows/node /both/node"),
+    "/both/node:\nseen\n\n/follows/node:\nseen\n\n/private/node:",
+  );
+  await container.output("sh", "-c", "mount -t tmpfs none /follows/there && mkdir /follows/there/hidden");
+  await container.output("sh", "-c", "mount -t tmpfs none /both/container && mkdir /both/container/seen");
+  t.deepEqual([await readdir(join(folder, "there")), await readdir(join(folder, "container"))], [[], ["seen"]]);
+  await pod.remove();
+
+  // A slave of its peer, from here on: mounts come, and do not go.
+  mount("--make-slave", folder);
+  const other = await Pod.run(node());
+  const link = join(node().folder, "link");
+  await symlink(folder, link);
+  const slave = await other.start("slave", ["sleep", "1000"], { mounts: [{ ...follows, host_path: link }] });
+  mount("-t", "tmpfs", "none", join(peer, "there"));
+  await mkdir(join(peer, "there/seen"));
+  t.is(await slave.output("ls", "/follows/there"), "seen");
+  const refused = await t.throwsAsync(other.create("two", ["true"], { mounts: [{ ...both, host_path: link }] }));
+  t.like(refused, { code: status.FAILED_PRECONDITION });
+  t.true(refused?.message.includes(`look at ${link}: it is on the mount ${folder}, which is not a shared mount`));
+  await other.remove();
 });

@@ -22,6 +22,8 @@ export interface Scene {
   /** a path on the node that is there: a folder, a file, a unix socket's folder */
   readonly folder: string;
   readonly file: string;
+  /** a folder that is a private mount */
+  readonly privateMount: string;
 }
 
 export interface Refusal {
@@ -335,6 +337,20 @@ export const REFUSALS: readonly Refusal[] = [
     ],
   })),
   mount("a propagation that is not known", INVALID, re(READ_CONTAINER, "mount /data: propagation 9 is not known"), { propagation: 9 }),
+  container(
+    "a bidirectional volume on a mount that is not shared",
+    STATE,
+    re(CREATE, "mount .* at /data: .*look at .*: it is on the mount .*, which is not a shared mount"),
+    ({ privateMount }) => ({ mounts: [{ host_path: privateMount, container_path: "/data", propagation: "PROPAGATION_BIDIRECTIONAL" }] }),
+  ),
+  container(
+    "a volume that follows the node on a mount that is private",
+    STATE,
+    re(CREATE, "mount .* at /data: .*look at .*: it is on the mount .*, which is not a shared or slave mount"),
+    ({ privateMount }) => ({
+      mounts: [{ host_path: privateMount, container_path: "/data", propagation: "PROPAGATION_HOST_TO_CONTAINER" }],
+    }),
+  ),
   mount("a mount option that is not known", INVALID, re(READ_CONTAINER, 'mount option "suid" is not one of noexec, nodev, nosuid'), {
     mount_options: ["suid"],
   }),

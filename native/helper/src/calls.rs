@@ -5,7 +5,7 @@ use crate::{
     error::HelperError,
     host_ports, inventory,
     log::{self, Level},
-    mount_table, network,
+    mount_source, mount_table, network,
     node::Node,
     process, sandbox, unpack, usage,
 };
@@ -13,7 +13,6 @@ use cgroup::{CgroupPath, Limits, Mode};
 use netlink::{HostPort, InterfaceName, Netlink, Protocol};
 use rustix::fs::{CWD, Mode as FileMode, OFlags, openat};
 use std::{
-    fs,
     os::fd::AsFd,
     os::unix::ffi::OsStrExt,
     thread,
@@ -45,7 +44,7 @@ pub fn run(node: &Node, call: Option<Call>) -> Result<Option<CallResult>, Helper
             unpack::unpack_layer(node, &request).map(|result| Some(CallResult::UnpackLayer(result)))
         }
         Call::RemoveTree(request) => remove_tree(node, &request.path).map(|()| None),
-        Call::CheckPath(request) => check_path(&request.path).map(|()| None),
+        Call::CheckPath(request) => mount_source::check(&request).map(|()| None),
         Call::KillProcess(request) => process::kill(&request).map(|()| None),
         Call::ListObjects(request) => {
             inventory::list(node, &request).map(|result| Some(CallResult::ListObjects(result)))
@@ -178,10 +177,6 @@ pub fn now_nanos() -> i64 {
 }
 
 /// May last as long as a server is away; that is why it is done here, where one worker more or less is nobody's loss.
-fn check_path(path: &str) -> Result<(), HelperError> {
-    fs::metadata(path).map(|_| ()).map_err(|source| HelperError::io(format!("look at {path}"), source))
-}
-
 fn remove_tree(node: &Node, text: &str) -> Result<(), HelperError> {
     let path = node.owned_path("remove folder", text, &[&node.options.root, &node.options.state])?;
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };

@@ -3,7 +3,9 @@
 use cgroup::CgroupError;
 use layer::LayerError;
 use netlink::NetlinkError;
-use std::{error::Error, fmt, io, net::SocketAddr, os::unix::process::ExitStatusExt, process::ExitStatus};
+use std::{
+    error::Error, fmt, io, net::SocketAddr, os::unix::process::ExitStatusExt, path::PathBuf, process::ExitStatus,
+};
 use wire::{ErrorKind, Failure};
 
 const SIGSYS: i32 = rustix::process::Signal::SYS.as_raw();
@@ -50,6 +52,12 @@ pub enum HelperError {
         protocol: &'static str,
         address: SocketAddr,
     },
+    /// A volume is on a mount that passes on too little.
+    Propagation {
+        path: String,
+        mount: PathBuf,
+        needed: &'static str,
+    },
     /// A call that this build does not know.
     UnknownCall,
     /// More calls in flight than we bear.
@@ -72,7 +80,9 @@ impl HelperError {
             Self::Layer(cause) => cause.kind(),
             Self::Argument { .. } => ErrorKind::InvalidArgument,
             Self::Peer { failure, .. } => failure.kind(),
-            Self::Gone { .. } | Self::PortInUse { .. } | Self::ForeignAddress { .. } => ErrorKind::FailedPrecondition,
+            Self::Gone { .. } | Self::PortInUse { .. } | Self::ForeignAddress { .. } | Self::Propagation { .. } => {
+                ErrorKind::FailedPrecondition
+            }
             Self::ShutIn { .. } => ErrorKind::Internal,
             Self::UnknownCall => ErrorKind::Unimplemented,
             Self::Overload => ErrorKind::ResourceExhausted,
@@ -114,6 +124,9 @@ impl fmt::Display for HelperError {
                     address.port(),
                     address.ip()
                 )
+            }
+            Self::Propagation { path, mount, needed } => {
+                write!(f, "look at {path}: it is on the mount {}, which is not a {needed} mount", mount.display())
             }
             Self::UnknownCall => f.write_str("read request: this helper does not know the call"),
             Self::Overload => f.write_str("take request: too many are in flight"),

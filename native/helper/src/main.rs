@@ -15,6 +15,7 @@ mod inventory;
 mod layer_scanner;
 mod layer_usage;
 mod log;
+mod mount_source;
 mod mount_table;
 mod network;
 mod node;

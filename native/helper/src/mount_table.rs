@@ -24,6 +24,27 @@ pub fn paths(table: &str) -> impl Iterator<Item = PathBuf> {
     table.lines().filter_map(|line| line.split(' ').nth(4)).map(unescape)
 }
 
+pub struct Mount {
+    pub path: PathBuf,
+    pub is_shared: bool,
+    pub is_slave: bool,
+}
+
+/// The mount of this number.
+pub fn find(table: &str, number: &str) -> Option<Mount> {
+    table.lines().find_map(|line| {
+        let mut fields = line.split(' ');
+        if fields.next() != Some(number) {
+            return None;
+        }
+        let path = unescape(fields.nth(3)?);
+        // The optional fields end with a hyphen.
+        let tags: Vec<&str> = fields.skip(1).take_while(|field| *field != "-").collect();
+        let has = |tag: &str| tags.iter().any(|field| field.starts_with(tag));
+        Some(Mount { path, is_shared: has("shared:"), is_slave: has("master:") })
+    })
+}
+
 /// The kernel writes spaces, tabs, line breaks and backslashes as three octal digits.
 fn unescape(text: &str) -> PathBuf {
     let (mut bytes, mut rest) = (Vec::with_capacity(text.len()), text.as_bytes());
@@ -75,8 +96,19 @@ fn unmount_all(path: &Path) -> Result<(), HelperError> {
 
 #[cfg(test)]
 mod tests {
-    use super::paths;
+    use super::{find, paths};
     use std::path::PathBuf;
+
+    #[test]
+    fn a_mount_is_found_by_its_number_with_what_it_passes_on() {
+        let table = "12 1 0:1 / /a rw,shared:9 - tmpfs none rw\n2 1 0:2 / /b\\040c rw shared:1 master:3 - tmpfs none rw\n\
+                     3 1 0:3 / /d rw master:1 - ext4 shared:1 rw\n";
+        let told = |number| find(table, number).map(|mount| (mount.path, mount.is_shared, mount.is_slave));
+        assert_eq!(told("12"), Some((PathBuf::from("/a"), false, false)));
+        assert_eq!(told("2"), Some((PathBuf::from("/b c"), true, true)));
+        assert_eq!(told("3"), Some((PathBuf::from("/d"), false, true)));
+        assert_eq!(told("1"), None);
+    }
 
     #[test]
     fn places_are_read_with_what_the_kernel_escapes() {

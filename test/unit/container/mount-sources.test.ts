@@ -1,6 +1,7 @@
 import test from "ava";
 import { AgentError } from "../../../src/base/errors.ts";
 import { MountSources } from "../../../src/container/mount-sources.ts";
+import { Propagation } from "../../../src/generated/berth/native/helper.ts";
 
 const MOUNT = { hostPath: "/srv/data", containerPath: "/data" };
 
@@ -10,6 +11,28 @@ test("what is not there is an invalid argument that names both paths", async (t)
     kind: "invalid-argument",
     message: "mount /srv/data at /data: no such file or folder",
   });
+});
+
+test("a mount that passes nothing on is a failed precondition, for who wants it to", async (t) => {
+  const asked: unknown[] = [];
+  const refuse = (request: unknown): Promise<never> => {
+    asked.push(request);
+    return Promise.reject(new AgentError("failed-precondition", "look at /srv/data: it is on the mount /srv"));
+  };
+  const sources = new MountSources({ checkPath: refuse });
+  t.like(await t.throwsAsync(sources.check({ ...MOUNT, propagation: "bidirectional" })), {
+    kind: "failed-precondition",
+    message: "mount /srv/data at /data: look at /srv/data: it is on the mount /srv",
+  });
+  await t.throwsAsync(sources.check({ ...MOUNT, propagation: "host-to-container" }));
+  await t.throwsAsync(sources.check(MOUNT));
+  t.deepEqual(
+    asked,
+    [Propagation.PROPAGATION_SHARED, Propagation.PROPAGATION_SHARED_OR_SLAVE, Propagation.PROPAGATION_ANY].map((propagation) => ({
+      path: "/srv/data",
+      propagation,
+    })),
+  );
 });
 
 test("eight looks may be out beyond their time, then others are refused at once, until one comes back", async (t) => {
