@@ -132,6 +132,14 @@ function seccomp({ seccomp = "default", privileged }: RunOptions): SecurityProfi
   return message(SecurityProfile, { profileType: ProfileType.Localhost, localhostRef: seccomp });
 }
 
+/** Without a word of it the node decides: its default where it has AppArmor, for all but privileged containers. */
+function apparmor({ apparmor }: RunOptions): SecurityProfile | undefined {
+  if (apparmor === undefined) return undefined;
+  if (apparmor === "unconfined") return message(SecurityProfile, { profileType: ProfileType.Unconfined });
+  if (apparmor === "default") return message(SecurityProfile, { profileType: ProfileType.RuntimeDefault });
+  return message(SecurityProfile, { profileType: ProfileType.Localhost, localhostRef: apparmor });
+}
+
 function resources({ memory, cpus, pids }: RunOptions): LinuxContainerResources {
   const limits: Partial<LinuxContainerResources> = {};
   if (memory !== undefined) limits.memoryLimitInBytes = memory;
@@ -153,6 +161,7 @@ function security(options: RunOptions): LinuxContainerSecurityContext {
     readonlyRootfs: options.readOnly === true,
     noNewPrivs: options.newPrivileges === false,
     seccomp: seccomp(options),
+    apparmor: apparmor(options),
     namespaceOptions: namespaces(network),
     runAsUser: typeof user?.user === "bigint" ? { value: user.user } : undefined,
     runAsUsername: typeof user?.user === "string" ? user.user : "",

@@ -2,6 +2,7 @@
 import { UsageError } from "./failure.ts";
 import type { PublishedPort } from "./run-ports.ts";
 import type { DeviceChoice, Volume } from "./run-volumes.ts";
+import type { SecurityOptions } from "./security-options.ts";
 
 /** closed and none are the same. */
 export const NETWORKS = ["bridge", "closed", "none", "host"] as const;
@@ -18,7 +19,7 @@ export interface User {
   readonly group: bigint | undefined;
 }
 
-export interface RunOptions {
+export interface RunOptions extends SecurityOptions {
   readonly name?: string;
   readonly pod?: string;
   readonly detach?: boolean;
@@ -37,10 +38,7 @@ export interface RunOptions {
   readonly capAdd?: readonly string[];
   readonly capDrop?: readonly string[];
   readonly privileged?: boolean;
-  /** false with --no-new-privileges */
-  readonly newPrivileges?: boolean;
-  /** "default", "unconfined" or the absolute path of a profile */
-  readonly seccomp?: string;
+  readonly securityOpt?: readonly SecurityOptions[];
   readonly sysctl?: readonly Pair[];
   readonly pull?: PullPolicy;
   readonly restart?: string;
@@ -89,13 +87,6 @@ export function parseUser(text: string): User {
 /** "K=V", or "K" for any value. @throws UsageError */
 export function parseSelector(text: string): Pair {
   return text.includes("=") || text === "" ? parsePair(text) : [text, ""];
-}
-
-/** "default", "unconfined", or a file of the node. @throws UsageError */
-export function parseSeccomp(text: string): string {
-  if (text !== "default" && text !== "unconfined" && !text.startsWith("/"))
-    throw new UsageError(`${JSON.stringify(text)} is not default, unconfined or the absolute path of a profile`);
-  return text;
 }
 
 /** "NET_ADMIN", "CAP_NET_ADMIN" or "ALL", in any case. @throws UsageError */

@@ -13,13 +13,13 @@ import {
   parseCpus,
   parseName,
   parsePair,
-  parseSeccomp,
   parseUser,
   PULL_POLICIES,
   type RunOptions,
 } from "../run-options.ts";
 import { parsePort } from "../run-ports.ts";
 import { parseDevice, parseMount, parseVolume } from "../run-volumes.ts";
+import { parseAppArmor, parseSeccomp, parseSecurityOption, type SecurityOptions } from "../security-options.ts";
 import type { Session } from "../session.ts";
 import { startContainer } from "../start-container.ts";
 import { parseBytes, parseWhole } from "../units.ts";
@@ -75,6 +75,14 @@ export function addRun(program: Command, session: Session): Command {
     .option("--privileged", "all capabilities and devices of the node, and no system call filter")
     .option("--no-new-privileges", "set-user-ID programs and the like give no more rights")
     .option("--seccomp <profile>", "default, unconfined, or a file of the node [default]", reading(parseSeccomp))
+    .option("--apparmor <profile>", "default, unconfined, or one that the node has loaded [default, where it can]", reading(parseAppArmor))
+    .addOption(
+      many(
+        "--security-opt <option>",
+        "Docker's form of these: seccomp=, apparmor=, no-new-privileges; may be repeated",
+        parseSecurityOption,
+      ),
+    )
     .addOption(new Option("--pull <policy>", "when the image is fetched [missing]").choices(PULL_POLICIES))
     .addOption(new Option("--restart <policy>", "not offered: a container is not started again").hideHelp())
     .addOption(
@@ -100,10 +108,12 @@ async function run(session: Session, image: string, words: readonly string[], op
   if (options.restart !== undefined && options.restart !== "no")
     throw new UsageError("--restart is not offered: Berth starts no container again by itself; a service manager or a kubelet does");
   if (options.detach && options.rm) throw new UsageError("--rm removes the container when it ends, which -d does not wait for");
+  const security: SecurityOptions = Object.assign({}, ...(options.securityOpt ?? []));
   const env = [...(await readEnvFiles(options.envFile ?? [])), ...(options.env ?? [])];
+  const asked = { ...options, ...security, env };
   using interrupts = new Interrupts(session.world);
   try {
-    const { podId, containerId, remove } = await startContainer(session, image, words, { ...options, env }, interrupts.first);
+    const { podId, containerId, remove } = await startContainer(session, image, words, asked, interrupts.first);
     if (options.detach) return await session.print(`${podId} ${containerId}\n`);
     const exitCode = await followToEnd(session, containerId, interrupts);
     if (exitCode !== undefined && options.rm) await remove();

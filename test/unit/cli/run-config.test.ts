@@ -185,6 +185,10 @@ test("a container has the default system call filter, and is confined unless it 
   t.true(security({})?.maskedPaths.includes("/proc/kcore"));
   t.like(security({ seccomp: "unconfined" }), { seccomp: { profileType: ProfileType.Unconfined } });
   t.like(security({ seccomp: "/p.json" }), { seccomp: { profileType: ProfileType.Localhost, localhostRef: "/p.json" } });
+  t.is(security({})?.apparmor, undefined);
+  t.like(security({ apparmor: "unconfined" }), { apparmor: { profileType: ProfileType.Unconfined } });
+  t.like(security({ apparmor: "default" }), { apparmor: { profileType: ProfileType.RuntimeDefault } });
+  t.like(security({ apparmor: "mine" }), { apparmor: { profileType: ProfileType.Localhost, localhostRef: "mine" } });
   t.like(security({ privileged: true }), { privileged: true, maskedPaths: [], seccomp: { profileType: ProfileType.Unconfined } });
   t.like(security({ readOnly: true, newPrivileges: false, capAdd: ["NET_ADMIN"], capDrop: ["ALL"] }), {
     readonlyRootfs: true,

@@ -1,9 +1,10 @@
 import test from "ava";
 import { parseEnvFile } from "../../../src/cli/env-file.ts";
 import { nearest } from "../../../src/cli/nearest.ts";
-import { parseCapability, parseSeccomp, parseSelector } from "../../../src/cli/run-options.ts";
+import { parseCapability, parseSelector } from "../../../src/cli/run-options.ts";
 import { parsePort } from "../../../src/cli/run-ports.ts";
 import { parseDevice, parseMount, parseVolume } from "../../../src/cli/run-volumes.ts";
+import { parseAppArmor, parseSeccomp, parseSecurityOption } from "../../../src/cli/security-options.ts";
 
 const volume = (options: object) => ({ hostPath: "/a", containerPath: "/b", readonly: false, propagation: "private", ...options });
 const port = (options: object) => ({ hostIp: "", hostPort: 8080, containerPort: 80, protocol: "tcp", ...options });
@@ -25,6 +26,14 @@ for (const [parse, text, expected] of [
   [parseCapability, "cap_net_admin", "NET_ADMIN"],
   [parseCapability, "all", "ALL"],
   [parseSeccomp, "/etc/profile.json", "/etc/profile.json"],
+  [parseAppArmor, "my profile", "my profile"],
+  [parseSecurityOption, "apparmor=unconfined", { apparmor: "unconfined" }],
+  [parseSecurityOption, "apparmor=a=b", { apparmor: "a=b" }],
+  [parseSecurityOption, "seccomp=/etc/profile.json", { seccomp: "/etc/profile.json" }],
+  [parseSecurityOption, "seccomp=builtin", { seccomp: "default" }],
+  [parseSecurityOption, "no-new-privileges", { newPrivileges: false }],
+  [parseSecurityOption, "no-new-privileges=true", { newPrivileges: false }],
+  [parseSecurityOption, "no-new-privileges=false", { newPrivileges: true }],
   [parseSelector, "tier=front", ["tier", "front"]],
   [parseSelector, "tier", ["tier", ""]],
 ] as const) {
@@ -48,6 +57,12 @@ for (const [parse, text] of [
   [parsePort, "1:2:3:4"],
   [parseCapability, "net admin"],
   [parseSeccomp, "profile.json"],
+  [parseAppArmor, " "],
+  [parseSecurityOption, "apparmor"],
+  [parseSecurityOption, "apparmor="],
+  [parseSecurityOption, "seccomp=profile.json"],
+  [parseSecurityOption, "no-new-privileges=maybe"],
+  [parseSecurityOption, "label=disable"],
   [parseSelector, ""],
 ] as const) {
   test(`${parse.name} refuses ${JSON.stringify(text)}`, (t) => void t.throws(() => parse(text), { name: "UsageError" }));

@@ -2,6 +2,7 @@ import { readdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import test, { type ExecutionContext } from "ava";
+import { SecurityProfile_ProfileType as ProfileType } from "../../../src/generated/cri/runtime/v1/api.ts";
 import { FakeNode } from "./fake-node.ts";
 
 const line = (text: string, stream = "stdout"): string => `T ${stream} F ${text}\n`;
@@ -131,4 +132,14 @@ test("variables of a file come before those of the command line, and --pull says
   t.true(node.calls.includes(`PullImage ${IMAGE}`));
   const refused = await run(node, "--pull", "never", "other.example/app");
   t.like(refused, { code: 125, stderr: "berth: run other.example/app: the image is not on this node, and is not to be pulled\n" });
+});
+
+test("profiles are asked for in our words or in Docker's", async (t) => {
+  const node = await nodeWithImage(t);
+  await run(node, "-d", "--apparmor", "mine", "--seccomp", "unconfined", "--no-new-privileges", IMAGE);
+  const dockers = ["apparmor=mine", "seccomp=unconfined", "no-new-privileges"].flatMap((option) => ["--security-opt", option]);
+  await run(node, "-d", ...dockers, IMAGE);
+  const [ours, theirs] = node.created.map(({ linux }) => linux?.securityContext);
+  t.like(ours, { apparmor: { localhostRef: "mine" }, seccomp: { profileType: ProfileType.Unconfined }, noNewPrivs: true });
+  t.deepEqual(theirs, ours);
 });
