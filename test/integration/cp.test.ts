@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { promisify } from "node:util";
 import test, { type ExecutionContext } from "ava";
 import { berthCli } from "../lib/berth-cli.ts";
+import { childrenOf } from "../lib/children.ts";
 import { demoImage, programs, TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
 import { makeTar } from "../lib/tar.ts";
@@ -392,12 +393,7 @@ test("much goes through in little memory, and a caller who goes away ends the co
 
 /** How many processes of the helper copy. */
 async function copiers(helper: number): Promise<number> {
-  const threads = await readdir(`/proc/${helper}/task`);
-  const children = await Promise.all(threads.map((thread) => readFile(`/proc/${helper}/task/${thread}/children`, "utf8").catch(() => "")));
-  const pids = children
-    .join(" ")
-    .split(" ")
-    .filter((pid) => pid !== "");
+  const pids = await childrenOf(helper);
   const commands = await Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")));
   return commands.filter((command) => command.endsWith("\0copy\0")).length;
 }

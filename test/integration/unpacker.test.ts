@@ -24,6 +24,7 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import test, { type ExecutionContext } from "ava";
 import { Compression, type UnpackLayer } from "../../src/generated/berth/native/helper.ts";
 import type { HelperClient } from "../../src/native-client/helper.ts";
+import { childrenOf } from "../lib/children.ts";
 import { temporaryFolder } from "../lib/image-service.ts";
 import { sha256 } from "../lib/oci-image.ts";
 import { startHelper } from "../lib/real-helper.ts";
@@ -385,14 +386,6 @@ for (const [signal, words] of [
 /** The process that the helper started, once it has a child: that is the one that reads. */
 async function unpackerOf(helper: HelperClient): Promise<number> {
   const { pid } = await helper.hello();
-  const childrenOf = async (process: number): Promise<number[]> => {
-    const found: number[] = [];
-    for (const task of await readdir(`/proc/${process}/task`).catch(() => [])) {
-      const text = await readFile(`/proc/${process}/task/${task}/children`, "utf8").catch(() => "");
-      found.push(...text.split(" ").filter(Boolean).map(Number));
-    }
-    return found;
-  };
   for (const deadline = performance.now() + 10_000; performance.now() < deadline; ) {
     const [unpacker] = await childrenOf(pid);
     if (unpacker !== undefined && (await childrenOf(unpacker)).length > 0) return unpacker;
