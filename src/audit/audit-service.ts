@@ -203,7 +203,7 @@ export class AuditService {
       linkAlias: network.linkAlias,
       nftTable: network.nftTable,
       hasNetwork: network.problem === undefined,
-      temporaryFolders: [join(root, "content", "ingest"), join(root, "archives"), uploadDir],
+      temporaryFolders: [join(root, "content", "ingest"), join(root, "archives"), join(root, "checkpoints"), uploadDir],
     };
   }
 }

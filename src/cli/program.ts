@@ -4,6 +4,7 @@ import { addAudit } from "./commands/audit.ts";
 import { addAttach } from "./commands/attach.ts";
 import { addComplete } from "./commands/complete.ts";
 import { addCompletion } from "./commands/completion.ts";
+import { addCheckpoint } from "./commands/checkpoint.ts";
 import { addCp } from "./commands/cp.ts";
 import { addConfig } from "./commands/config.ts";
 import { addDoctor } from "./commands/doctor.ts";
@@ -46,6 +47,7 @@ const COMMANDS = [
   addLogs,
   addExec,
   addCp,
+  addCheckpoint,
   addAttach,
   addPortForward,
   addStats,

@@ -49,12 +49,18 @@ export interface RuntimeFacts {
   readonly version: string;
   /** namespaces that it can make and join; undefined when it does not say */
   readonly namespaces?: readonly string[] | undefined;
+  /** whether it is built with CRIU; undefined when it does not say */
+  readonly checkpoints?: boolean | undefined;
 }
 
 /** One that does not answer within two seconds says nothing. */
 export async function askRuntime(runtime: OciRuntime): Promise<RuntimeFacts> {
   const [version, features] = await Promise.all([answer(runtime, "--version"), answer(runtime, "features")]);
-  return { version: version.split("\n")[0]?.trim() ?? "", namespaces: namespacesOf(features) };
+  return {
+    version: version.split("\n")[0]?.trim() ?? "",
+    namespaces: namespacesOf(features),
+    checkpoints: checkpointsOf(features, version),
+  };
 }
 
 async function answer({ path, args }: OciRuntime, word: string): Promise<string> {
@@ -79,6 +85,19 @@ export function namespacesOf(features: string): string[] | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** crun says so in its version too, in the line of what it is built with. */
+export function checkpointsOf(features: string, version: string): boolean | undefined {
+  const words = /^\+.*$/m.exec(version)?.[0].split(" ");
+  try {
+    const { annotations = {} } = JSON.parse(features);
+    const said = annotations["org.opencontainers.runc.checkpoint.enabled"] ?? annotations["run.oci.crun.checkpoint.enabled"];
+    if (said !== undefined) return said === "true";
+  } catch {
+    // It has no such call.
+  }
+  return words?.includes("+CRIU");
 }
 
 /** Of a program that does not say so nobody knows whether it can join a user namespace, but for crun and runc. */

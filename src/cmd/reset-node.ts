@@ -51,6 +51,7 @@ const ROOT_ENTRIES = [
   "containers",
   "archives",
   "uploads",
+  "checkpoints",
   COMPILE_CACHE,
 ];
 const STATE_ENTRIES = ["pods", "s", "helper.lock"];

@@ -62,8 +62,10 @@ export async function startNode({ config, settings }: Loaded, log: Log): Promise
   started.defer(() => store.close());
   // A fork of this process stops it for milliseconds: not before the first calls have their answers.
   const asking = Promise.all([...runtimes].map(async ([name, runtime]) => ({ name, runtime, facts: await askRuntime(runtime) })));
-  // Uploads that a crash cut off; before the records are ours they may be another berthd's.
+  // Uploads and checkpoints that a crash cut off; before the records are ours they may be another berthd's.
   await rm(uploadDir(config), { recursive: true, force: true });
+  const checkpointDir = join(config.root, "checkpoints");
+  await rm(checkpointDir, { recursive: true, force: true });
   const instanceId = await instanceIdOf(store);
   const helperProcess = config.manageHelper ? new HelperProcess(helperOptions(config, log)) : undefined;
   const client = helperProcess?.client ?? new HelperClient(config.helperSocket);
@@ -106,6 +108,11 @@ export async function startNode({ config, settings }: Loaded, log: Log): Promise
     root: config.root,
     runtime: (handler) => requireRuntime(runtimes, handler),
     runtimeTimeoutMs: config.runtimeTimeoutSeconds * 1000,
+    checkpoints: {
+      isEnabled: config.checkpoints,
+      folder: checkpointDir,
+      mayRuntime: async (handler) => (await asking).find(({ name }) => name === handler)?.facts.checkpoints !== false,
+    },
     logRotation: { maxBytes: BigInt(config.containerLogMaxBytes), maxFiles: config.containerLogMaxFiles },
   });
   await sandboxes.recover();

@@ -143,5 +143,6 @@ function toConfig(texts: Texts, program: Program, taken: Map<string, TakenSettin
     streamIdleTimeoutSeconds: read(SETTINGS.streamIdleTimeoutSeconds),
     containerLogMaxBytes: read(SETTINGS.containerLogMaxBytes),
     containerLogMaxFiles: read(SETTINGS.containerLogMaxFiles),
+    checkpoints: read(SETTINGS.checkpoints),
   };
 }

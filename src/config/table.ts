@@ -33,6 +33,7 @@ export interface Config {
   readonly streamIdleTimeoutSeconds: number;
   readonly containerLogMaxBytes: number;
   readonly containerLogMaxFiles: number;
+  readonly checkpoints: boolean;
 }
 
 /** Of an OCI runtime: a path or a name, and what comes before the arguments of each call. */
@@ -282,5 +283,12 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     unit: "files",
     doc: "How many files of such a log are kept, with the one that is written.",
     read: whole(2, 1000),
+  },
+  checkpoints: {
+    name: "checkpoints",
+    default: "false",
+    unit: "true, false",
+    doc: "Let CheckpointContainer write the memory of running containers to files, with CRIU. False: it is refused.",
+    read: flag,
   },
 };

@@ -6,6 +6,7 @@ import { KeyedLock } from "../base/keyed-lock.ts";
 import type { ExecOutcome } from "../native-client/shim.ts";
 import type { Resources } from "../sandbox/records.ts";
 import { BlockedLogs } from "./blocked-logs.ts";
+import { checkpointContainer, requireCheckpoints } from "./checkpoint-container.ts";
 import { CompiledFilters } from "./compiled-filters.ts";
 import type { ContainerContext } from "./context.ts";
 import { type CopiedPiece, copyFrom, copyTo, type CopyTarget } from "./copy-files.ts";
@@ -104,6 +105,16 @@ export class ContainerService {
 
   reopenLog(id: ContainerId): Promise<void> {
     return reopenLog(this.#context, (each) => this.get(each), id);
+  }
+
+  /** @throws AgentError unimplemented where checkpoints are off */
+  requireCheckpoints(): void {
+    requireCheckpoints(this.#context);
+  }
+
+  /** @param location absolute path of the archive @param timeoutSeconds 0n: as long as any call of the OCI runtime */
+  checkpoint(id: ContainerId, location: string, timeoutSeconds: bigint, signal: AbortSignal): Promise<void> {
+    return checkpointContainer(this.#context, (each) => this.get(each), id, location, timeoutSeconds, signal);
   }
 
   /** @param path as the container sees it */

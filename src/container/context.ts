@@ -4,6 +4,7 @@ import type { Clock } from "../base/clock.ts";
 import type { AppArmor } from "./apparmor.ts";
 import type { BlockedLogs } from "./blocked-logs.ts";
 import type { ContainerId } from "../base/ids.ts";
+import type { InHand } from "../base/in-hand.ts";
 import type { KeyedLock } from "../base/keyed-lock.ts";
 import type { Log } from "../base/log.ts";
 import type { ImageService } from "../image/image-service.ts";
@@ -16,7 +17,7 @@ import type { Store } from "../store/store.ts";
 import type { CdiSpecFiles } from "./cdi/spec-files.ts";
 import type { CompiledFilters } from "./compiled-filters.ts";
 import type { ExitWaiters } from "./exit-waiters.ts";
-import type { OciRuntime } from "./oci-runtime.ts";
+import type { CheckpointOptions, OciRuntime } from "./oci-runtime.ts";
 import type { MountSources } from "./mount-sources.ts";
 import type { ContainerRecord } from "./records.ts";
 import type { NodeFacts } from "./spec/build-spec.ts";
@@ -48,6 +49,9 @@ export interface ContainerContext {
   readonly runtime: (handler: string) => OciRuntime;
   /** how long one call of it may take */
   readonly runtimeTimeoutMs: number;
+  readonly checkpoints: CheckpointOptions;
+  /** folders of checkpoints under way */
+  readonly inHand: InHand;
   /** of pods that ask for it; 0n never rotates */
   readonly logRotation: { readonly maxBytes: bigint; readonly maxFiles: number };
 }

@@ -5,3 +5,12 @@ export interface OciRuntime {
   /** before those of each call */
   readonly args: readonly string[];
 }
+
+/** What is known of checkpoints before one is asked for. */
+export interface CheckpointOptions {
+  readonly isEnabled: boolean;
+  /** of those under way, a folder each; below --root */
+  readonly folder: string;
+  /** whether a handler's runtime may know CRIU; false when it says that it does not */
+  readonly mayRuntime: (handler: string) => Promise<boolean>;
+}

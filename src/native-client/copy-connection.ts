@@ -8,7 +8,7 @@ import { CopyPiece, HelperRequest } from "../generated/berth/native/helper.ts";
 import { asAgentError } from "./failure.ts";
 import { encodeFrame, FrameDecoder } from "./frame.ts";
 
-export type CopyCall = Extract<NonNullable<HelperRequest["call"]>, { $case: "copyFrom" | "copyTo" }>;
+export type CopyCall = Extract<NonNullable<HelperRequest["call"]>, { $case: "copyFrom" | "copyTo" | "packFolder" }>;
 export type Piece = NonNullable<CopyPiece["piece"]>;
 
 export class CopyConnection implements Disposable {

@@ -1,6 +1,6 @@
 // The helper as berthd sees it: one typed function a call. Shapes and units: proto/berth/native/helper.proto.
 import { withBackoff } from "../base/backoff.ts";
-import { kindOf, wrap } from "../base/errors.ts";
+import { AgentError, kindOf, wrap } from "../base/errors.ts";
 import { failpoint } from "../base/failpoint.ts";
 import {
   HelperRequest,
@@ -17,6 +17,7 @@ import {
   type KillProcess,
   type ListObjects,
   type ListObjectsResult,
+  type PackFolder,
   type ReleaseMount,
   type RemoveCgroup,
   type RemoveNetwork,
@@ -71,6 +72,8 @@ export interface Helper {
   shutdown(): Promise<void>;
   /** A connection of its own for one copy. @param signal ends the copy */
   openCopy(call: CopyCall, signal: AbortSignal): Promise<CopyConnection>;
+  /** @param signal ends it, and nothing is left of the file */
+  packFolder(request: PackFolder, signal: AbortSignal): Promise<void>;
   /** Calls that have no answer yet. */
   readonly callsInFlight: number;
 }
@@ -108,6 +111,11 @@ export class HelperClient implements Helper {
   removeTree = (path: string) => this.#done({ $case: "removeTree", value: { path } }, 0);
   unpackLayer = (value: UnpackLayer) => this.#call({ $case: "unpackLayer", value }, (result) => resultOf(result, "unpackLayer"), 0);
   openCopy = (call: CopyCall, signal: AbortSignal) => CopyConnection.open(this.#path, call, signal);
+  packFolder = async (value: PackFolder, signal: AbortSignal) => {
+    using connection = await this.openCopy({ $case: "packFolder", value }, signal);
+    const piece = await connection.next();
+    if (piece.$case !== "done") throw new AgentError("internal", `pack ${value.folder}: the answer is ${piece.$case}`);
+  };
   getUsage = (value: GetUsage) => this.#call({ $case: "getUsage", value }, (result) => resultOf(result, "usage"));
 
   get callsInFlight(): number {

@@ -5,6 +5,7 @@ import {
   ShimRequest,
   ShimResponse,
   ShimStream,
+  type ShimCheckpoint,
   type ShimContainer,
   type ShimCreateContainer,
   type ShimCreateContainerResult,
@@ -158,6 +159,33 @@ export class ShimClient {
       throw wrap(failure, `shim exec in pod ${this.#name}`);
     } finally {
       signal?.removeEventListener("abort", cancel);
+    }
+  }
+
+  /**
+   * Writes the processes of a container down, and leaves it frozen.
+   *
+   * @param signal kills what is at work for it
+   * @returns lets the container go on; rejects with not-found when it has gone on already
+   */
+  async checkpoint(value: ShimCheckpoint, signal: AbortSignal): Promise<() => Promise<void>> {
+    let end = (): Promise<void> => Promise.resolve();
+    const cancel = (): void => void end().catch(() => {});
+    try {
+      signal.throwIfAborted();
+      const take = ({ result }: ShimResponse) => resultOf(result, "done");
+      // The shim keeps the time of the OCI runtime.
+      await this.#connection.stream({ $case: "checkpoint", value }, 0, take, (checkpoint) => {
+        end = async () => {
+          await this.#call({ $case: "endCheckpoint", value: { checkpoint } }, (result) => resultOf(result, "done"));
+        };
+        signal.addEventListener("abort", cancel, { once: true });
+      });
+      return end;
+    } catch (failure) {
+      throw wrap(explainUnknownCall(failure), `shim checkpoint in pod ${this.#name}`);
+    } finally {
+      signal.removeEventListener("abort", cancel);
     }
   }
 

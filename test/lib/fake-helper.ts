@@ -34,6 +34,7 @@ export class FakeHelper implements Helper {
   releaseMount = refuse("releaseMount");
   shutdown = refuse("shutdown");
   openCopy = refuse("openCopy");
+  packFolder = refuse("packFolder");
   callsInFlight = 0;
 
   async unpackLayer(request: UnpackLayer): Promise<UnpackLayerResult> {

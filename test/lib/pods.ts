@@ -160,6 +160,11 @@ export class Container {
     return stdout.toString().trimEnd();
   }
 
+  /** @param location of the archive */
+  async checkpoint(location: string, timeoutSeconds = 0): Promise<void> {
+    await this.node.cri.call("CheckpointContainer", { container_id: this.id, location, timeout: timeoutSeconds });
+  }
+
   /** Lines of the log, without their times: "stdout F hello". */
   async log(): Promise<string[]> {
     const text = await readFile((await this.status()).log_path, "utf8");

@@ -10,6 +10,11 @@ pub enum Arguments {
     Unpack(UnpackOptions),
     /// The confined part of CopyFrom and CopyTo, which reads what to do from its standard input.
     Copy,
+    /// The confined part of PackFolder: the folder is the current one, and standard output takes the tar.
+    Pack {
+        is_upper: bool,
+        max_bytes: u64,
+    },
     Text(String),
 }
 
@@ -45,6 +50,10 @@ pub fn parse() -> Result<Arguments, lexopt::Error> {
             Arg::Long("version") => return Ok(Arguments::Text(format!("{}\n", env!("CARGO_PKG_VERSION")))),
             Arg::Value(word) if word == "unpack-layer" => return parse_unpack(&mut parser),
             Arg::Value(word) if word == "copy" => return Ok(Arguments::Copy),
+            Arg::Value(word) if word == "pack-folder" => {
+                let is_upper = parser.value()? == "upper";
+                return Ok(Arguments::Pack { is_upper, max_bytes: parser.value()?.parse()? });
+            }
             other => return Err(other.unexpected()),
         }
     }

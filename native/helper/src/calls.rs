@@ -52,7 +52,7 @@ pub fn run(node: &Node, call: Option<Call>) -> Result<Option<CallResult>, Helper
         Call::ReleaseMount(request) => mount_table::release(node, &request).map(|()| None),
         Call::Shutdown(_) => Ok(None),
         // Served by `copy::take_over`, before a worker is asked.
-        Call::CopyFrom(_) | Call::CopyTo(_) => Err(HelperError::UnknownCall),
+        Call::CopyFrom(_) | Call::CopyTo(_) | Call::PackFolder(_) => Err(HelperError::UnknownCall),
     }
 }
 

@@ -129,7 +129,8 @@ fn shut_in(enter: impl FnOnce() -> Result<(), HelperError>, rights: CapabilitySe
     Ok(root)
 }
 
-fn enter_current_folder() -> Result<(), HelperError> {
+/// Into the folder that [`run`] shuts in.
+pub fn enter_current_folder() -> Result<(), HelperError> {
     leave_mount_namespace()?;
     // The new root must be a mount point. Enter it by its path: "." is still below the bind.
     let folder = rustix::process::getcwd(Vec::new()).map_err(failed("find the folder"))?;

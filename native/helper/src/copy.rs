@@ -1,10 +1,12 @@
-//! CopyFrom and CopyTo, from both sides: the helper gives the caller's connection to a process, and that process is shut in the
-//! container's root before it looks at a name.
+//! Calls that take a connection of their own, and end with it; and of these CopyFrom and CopyTo, from both sides: the helper gives the
+//! caller's connection to a process, and that process is shut in the container's root before it looks at a name.
 
 use crate::{
     confine,
     container_root::Door,
     error::HelperError,
+    node::Node,
+    pack_folder,
     pieces::{self, Pieces},
 };
 use layer::{Found, Source};
@@ -38,13 +40,17 @@ const MAX_REQUEST_BYTES: u64 = 64 * 1024;
 static COPIES: AtomicUsize = AtomicUsize::new(0);
 
 pub fn is_copy(request: &HelperRequest) -> bool {
-    matches!(request.call, Some(Call::CopyFrom(_) | Call::CopyTo(_)))
+    matches!(request.call, Some(Call::CopyFrom(_) | Call::CopyTo(_) | Call::PackFolder(_)))
 }
 
 /// Serves the connection to its end; nothing else is asked on it.
-pub fn take_over(connection: &UnixStream, request: &HelperRequest) {
+pub fn take_over(node: &Node, connection: &UnixStream, request: &HelperRequest) {
     let taken = COPIES.fetch_add(1, Ordering::Relaxed) < MAX_COPIES;
-    let outcome = if taken { copy(connection, request) } else { Err(HelperError::Overload) };
+    let outcome = match &request.call {
+        _ if !taken => Err(HelperError::Overload),
+        Some(Call::PackFolder(call)) => pack_folder::pack_folder(node, connection, call),
+        _ => copy(connection, request),
+    };
     COPIES.fetch_sub(1, Ordering::Relaxed);
     if let Err(failure) = outcome {
         // Whoever asked may have gone. After a process that died in the middle of a piece this is no piece either, and the end of
@@ -76,7 +82,7 @@ fn copy(connection: &UnixStream, request: &HelperRequest) -> Result<(), HelperEr
 }
 
 /// Until the process has ended, or its caller has gone away, which ends it.
-fn wait(connection: &UnixStream, child: &mut Child) -> io::Result<ExitStatus> {
+pub fn wait(connection: &UnixStream, child: &mut Child) -> io::Result<ExitStatus> {
     let process = pidfd_open(Pid::from_child(child), PidfdFlags::empty())?;
     loop {
         // What the caller sends is the process's to read.

@@ -58,6 +58,11 @@ pub enum HelperError {
         mount: PathBuf,
         needed: &'static str,
     },
+    /// Something of the node that is in the way of a file.
+    Place {
+        doing: String,
+        why: &'static str,
+    },
     /// A call that this build does not know.
     UnknownCall,
     /// More calls in flight than we bear.
@@ -80,9 +85,11 @@ impl HelperError {
             Self::Layer(cause) => cause.kind(),
             Self::Argument { .. } => ErrorKind::InvalidArgument,
             Self::Peer { failure, .. } => failure.kind(),
-            Self::Gone { .. } | Self::PortInUse { .. } | Self::ForeignAddress { .. } | Self::Propagation { .. } => {
-                ErrorKind::FailedPrecondition
-            }
+            Self::Gone { .. }
+            | Self::Place { .. }
+            | Self::PortInUse { .. }
+            | Self::ForeignAddress { .. }
+            | Self::Propagation { .. } => ErrorKind::FailedPrecondition,
             Self::ShutIn { .. } => ErrorKind::Internal,
             Self::UnknownCall => ErrorKind::Unimplemented,
             Self::Overload => ErrorKind::ResourceExhausted,
@@ -113,6 +120,7 @@ impl fmt::Display for HelperError {
                 _ => write!(f, "{doing}: the {who} ended without an answer ({status})"),
             },
             Self::Gone { doing, why } => write!(f, "{doing}: {why}"),
+            Self::Place { doing, why } => write!(f, "{doing}: {why}"),
             Self::PortInUse { protocol, address } => {
                 write!(f, "bind host port {} of {protocol} at {}: ", address.port(), address.ip())?;
                 f.write_str("a program of the node has it")

@@ -39,6 +39,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_fchmodat,
     libc::SYS_utimensat,
     libc::SYS_fsetxattr,
+    libc::SYS_fgetxattr,
     // memory; that it can't be made to hold code is said below
     libc::SYS_brk,
     libc::SYS_munmap,

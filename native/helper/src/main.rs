@@ -18,7 +18,9 @@ mod log;
 mod mount_source;
 mod mount_table;
 mod network;
+mod new_file;
 mod node;
+mod pack_folder;
 mod pieces;
 mod pool;
 mod process;
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Ok(Arguments::Serve(options)) => server::serve(options),
         Ok(Arguments::Unpack(options)) => return unpack::run_confined(&options),
         Ok(Arguments::Copy) => return copy::run_confined(),
+        Ok(Arguments::Pack { is_upper, max_bytes }) => return pack_folder::run_confined(is_upper, max_bytes),
         Ok(Arguments::Text(text)) => {
             print!("{text}");
             return ExitCode::SUCCESS;

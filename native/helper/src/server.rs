@@ -152,7 +152,7 @@ impl Server {
             decoder.push(&buffer[..bytes]);
             while let Some(request) = decoder.next_message::<HelperRequest>()? {
                 if copy::is_copy(&request) {
-                    copy::take_over(stream, &request);
+                    copy::take_over(&self.node, stream, &request);
                     return Ok(());
                 }
                 self.dispatch(request, &writer);

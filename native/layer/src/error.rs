@@ -14,7 +14,7 @@ pub enum LayerError {
     Unfinished { doing: &'static str, name: String, seconds: u64 },
     /// What is there, or was asked for, is nothing that can be copied so.
     Refused { path: String, why: &'static str },
-    /// Who takes the tar has gone.
+    /// Who takes the tar has gone, or has no room.
     Output(io::Error),
     /// The kernel refused something for an entry.
     Io { doing: &'static str, name: String, source: io::Error },
@@ -43,7 +43,12 @@ impl LayerError {
             Self::Bound { .. } => ErrorKind::ResourceExhausted,
             Self::Unfinished { .. } => ErrorKind::DeadlineExceeded,
             Self::Refused { .. } => ErrorKind::FailedPrecondition,
-            Self::Output(_) => ErrorKind::Cancelled,
+            Self::Output(source) => match source.kind() {
+                io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
+                    ErrorKind::ResourceExhausted
+                }
+                _ => ErrorKind::Cancelled,
+            },
             Self::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => ErrorKind::ResourceExhausted,
                 io::ErrorKind::NotFound => ErrorKind::NotFound,

@@ -20,7 +20,7 @@ mod write;
 pub use error::LayerError;
 pub use measure::{Measurement, Size};
 pub use opaque::mark_opaque;
-pub use pack::{Found, find, pack};
+pub use pack::{Found, find, pack, pack_contents};
 pub use receive::{Source, Target, aim, receive};
 pub use remove::remove_tree;
 pub use stream::Compression;

@@ -3,10 +3,13 @@
 
 use crate::{LayerError, path::EntryPath};
 use rustix::{
-    fs::{Mode, OFlags, ResolveFlags, XattrFlags, fsetxattr, openat2, readlinkat},
+    fs::{Mode, OFlags, ResolveFlags, XattrFlags, fgetxattr, fsetxattr, openat2, readlinkat},
     io::Errno,
 };
-use std::{collections::VecDeque, os::fd::BorrowedFd};
+use std::{
+    collections::VecDeque,
+    os::fd::{BorrowedFd, OwnedFd},
+};
 
 const MARK: &str = "trusted.overlay.opaque";
 const MAX_FOLDERS: usize = 65_536;
@@ -100,4 +103,14 @@ pub fn mark_opaque(root: BorrowedFd, folders: &[Vec<u8>]) -> Result<(), LayerErr
         }
     }
     Ok(())
+}
+
+/// Of a folder in the upper folder of an overlay. It takes CAP_SYS_ADMIN to see.
+pub fn is_opaque(folder: &OwnedFd) -> Result<bool, Errno> {
+    let mut value = [0; 1];
+    match fgetxattr(folder, MARK, &mut value) {
+        Ok(bytes) => Ok(bytes == 1 && &value == b"y"),
+        Err(Errno::NODATA | Errno::OPNOTSUPP | Errno::RANGE) => Ok(false),
+        Err(errno) => Err(errno),
+    }
 }

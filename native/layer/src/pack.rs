@@ -3,10 +3,11 @@
 
 use crate::{
     LayerError,
+    opaque::is_opaque,
     place::{self, Place, is_of_the_kernel, is_same, kind_of, refuse_kernel_files},
 };
 use rustix::{
-    fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, openat, readlinkat, statat},
+    fs::{AtFlags, Dir, FileType, Mode, OFlags, Stat, fstat, openat, readlinkat, statat},
     io::Errno,
 };
 use std::{
@@ -22,6 +23,10 @@ pub const MAX_ENTRIES: u64 = 2_000_000;
 const READ: OFlags = OFlags::RDONLY.union(OFlags::NONBLOCK).union(OFlags::NOCTTY);
 const FOLDER: OFlags = OFlags::RDONLY.union(OFlags::DIRECTORY);
 const NAME_BYTES: usize = 100;
+const WHITEOUT: &[u8] = b".wh.";
+const OPAQUE: &[u8] = b".wh..wh..opq";
+// Of a character device of an overlay's upper folder: what has this name below is hidden.
+const WHITEOUT_DEVICE: u64 = 0;
 
 /// What a copy begins with.
 pub struct Found {
@@ -74,7 +79,7 @@ pub fn find(root: BorrowedFd, path: &[u8], follow_link: bool) -> Result<Found, L
 ///
 /// Gives how many were left out.
 pub fn pack(found: Found, output: impl Write) -> Result<u64, LayerError> {
-    let mut packer = Packer { archive: Builder::new(output), entries: 0, left_out: 0 };
+    let mut packer = Packer::new(output, false);
     let Found { name, top, stat, .. } = found;
     match top {
         Top::Folder(folder) => packer.folder(&folder, &name, &stat, 1)?,
@@ -85,15 +90,40 @@ pub fn pack(found: Found, output: impl Write) -> Result<u64, LayerError> {
     Ok(packer.left_out)
 }
 
+/// The same of all that is in a folder, without the folder itself: names begin in it. Of the upper folder of an overlay (`is_upper`)
+/// the tar is a layer of an image: what it hides of the layers below is named as there. To read which folders hide all takes
+/// `CAP_SYS_ADMIN`.
+///
+/// @source the image specification, layer.md
+pub fn pack_contents(folder: &OwnedFd, is_upper: bool, output: impl Write) -> Result<u64, LayerError> {
+    let mut packer = Packer::new(output, is_upper);
+    let stat = fstat(folder).map_err(|errno| LayerError::io("look at", b".", errno))?;
+    packer.children(folder, b"", &stat, 1)?;
+    packer.archive.finish().map_err(LayerError::Output)?;
+    Ok(packer.left_out)
+}
+
 struct Packer<W: Write> {
     archive: Builder<W>,
+    is_upper: bool,
     entries: u64,
     left_out: u64,
 }
 
 impl<W: Write> Packer<W> {
+    fn new(output: W, is_upper: bool) -> Self {
+        Self { archive: Builder::new(output), is_upper, entries: 0, left_out: 0 }
+    }
+
     fn folder(&mut self, folder: &OwnedFd, path: &[u8], stat: &Stat, depth: usize) -> Result<(), LayerError> {
         self.entry(EntryType::Directory, path, stat, b"", 0, io::empty())?;
+        if self.is_upper && is_opaque(folder).map_err(|errno| LayerError::io("look at", path, errno))? {
+            self.mark(&below(path, OPAQUE), stat)?;
+        }
+        self.children(folder, path, stat, depth)
+    }
+
+    fn children(&mut self, folder: &OwnedFd, path: &[u8], stat: &Stat, depth: usize) -> Result<(), LayerError> {
         if depth > MAX_DEPTH {
             return Err(LayerError::refused(path, "is nested over 256 folders deep"));
         }
@@ -103,7 +133,7 @@ impl<W: Write> Packer<W> {
             let child = child.map_err(failed)?;
             let name = child.file_name().to_bytes();
             if !matches!(name, b"." | b"..") {
-                self.child(folder, name, &[path, name].join(&b'/'), stat, depth)?;
+                self.child(folder, name, &below(path, name), stat, depth)?;
             }
         }
         Ok(())
@@ -128,6 +158,10 @@ impl<W: Write> Packer<W> {
             FileType::Directory => FOLDER,
             FileType::RegularFile => READ,
             FileType::Symlink => return self.link(folder, name, path, &looked),
+            FileType::CharacterDevice if self.is_upper && looked.st_rdev == WHITEOUT_DEVICE => {
+                let place = &path[..path.len() - name.len()];
+                return self.mark(&[place, WHITEOUT, name].concat(), &looked);
+            }
             _ => {
                 self.left_out += 1;
                 return Ok(());
@@ -165,6 +199,13 @@ impl<W: Write> Packer<W> {
             Err(Errno::NOENT | Errno::INVAL) => Ok(()),
             Err(errno) => Err(LayerError::io("read link", path, errno)),
         }
+    }
+
+    /// An empty file whose name is what it says.
+    fn mark(&mut self, path: &[u8], stat: &Stat) -> Result<(), LayerError> {
+        let mut stat = *stat;
+        stat.st_mode = 0;
+        self.entry(EntryType::Regular, path, &stat, b"", 0, io::empty())
     }
 
     fn file(&mut self, file: OwnedFd, path: &[u8]) -> Result<(), LayerError> {
@@ -218,6 +259,10 @@ impl<W: Write> Packer<W> {
         header.set_cksum();
         self.archive.append(&header, [name, b"\0"].concat().as_slice()).map_err(LayerError::Output)
     }
+}
+
+fn below(folder: &[u8], name: &[u8]) -> Vec<u8> {
+    if folder.is_empty() { name.to_vec() } else { [folder, name].join(&b'/') }
 }
 
 /// As many bytes as the header says, whatever becomes of the file meanwhile: what it has lost is zeros, what it has gained is left.

@@ -29,6 +29,7 @@ pub enum Child {
     /// taking back a start that failed
     FailedStart(String),
     Delete(String),
+    Checkpoint(String),
     Init(String),
     ExecStart(u64),
     ExecProcess(u64),
@@ -90,6 +91,13 @@ impl Server {
         self.children.insert(pid, Followed { child, due: Some((Instant::now() + limit, Stuck { limit })) });
     }
 
+    /// Of a runtime that was killed: longer it is not waited for.
+    pub fn expect_end(&mut self, pid: i32, patience: Duration) {
+        if let Some(Followed { due: Some((deadline, _)), .. }) = self.children.get_mut(&pid) {
+            *deadline = (*deadline).min(Instant::now() + patience);
+        }
+    }
+
     /// The same of a process that a runtime has started, and told us of; its end may have come already.
     pub fn expect(&mut self, pid: i32, child: Child) {
         let end = match Pid::from_raw(pid).map(|pid| waitpid(Some(pid), WaitOptions::NOHANG)) {
@@ -129,6 +137,7 @@ impl Server {
             Child::Start(id) => self.started(&id, end),
             Child::FailedStart(id) => self.start_taken_back(&id),
             Child::Delete(id) => self.deleted(&id, end.err()),
+            Child::Checkpoint(id) => self.checkpointed(&id, end),
             Child::ExecStart(id) => self.exec_started(id, end),
             Child::Init(_) | Child::ExecProcess(_) | Child::PodInit => {}
         }

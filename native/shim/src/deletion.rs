@@ -22,6 +22,8 @@ use wire::ShimSignal;
 
 impl Server {
     pub fn signal(&mut self, reply: Reply, request: &ShimSignal) -> Result<(), ShimError> {
+        // What is frozen hears nothing.
+        self.end_checkpoint(&request.container_id);
         let container = self.find(&request.container_id)?;
         let id = container.id.clone();
         let gone = || ShimError::NotFound { what: "process of container", id: id.clone() };
@@ -40,6 +42,7 @@ impl Server {
     }
 
     pub fn kill(&mut self, id: &str) {
+        self.end_checkpoint(id);
         let found = self.containers.get(id).and_then(|each| Some((each, each.process.as_ref()?)));
         if let Some((container, process)) = found {
             // Gone already is what we want.
@@ -64,6 +67,7 @@ impl Server {
     }
 
     pub fn start_delete(&mut self, id: &str) {
+        self.end_checkpoint(id);
         let Some(container) = self.containers.get_mut(id) else { return };
         let deletion = container
             .runtime

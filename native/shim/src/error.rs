@@ -40,6 +40,11 @@ pub enum ShimError {
         doing: String,
         stuck: Stuck,
     },
+    /// CRIU could not write the container down.
+    Checkpoint {
+        id: String,
+        message: String,
+    },
     /// Who is attached does not read.
     Stalled {
         id: String,
@@ -82,7 +87,7 @@ impl ShimError {
             Self::Argument { .. } => ErrorKind::InvalidArgument,
             Self::NotFound { .. } => ErrorKind::NotFound,
             Self::Exists { .. } => ErrorKind::AlreadyExists,
-            Self::State { .. } | Self::Busy { .. } => ErrorKind::FailedPrecondition,
+            Self::State { .. } | Self::Busy { .. } | Self::Checkpoint { .. } => ErrorKind::FailedPrecondition,
             Self::UnknownCall => ErrorKind::Unimplemented,
             Self::Port { .. } => ErrorKind::Unavailable,
             Self::PodInit { .. } => ErrorKind::Internal,
@@ -125,6 +130,7 @@ impl fmt::Display for ShimError {
             Self::Exists { id } => write!(f, "create container {id}: it is there already"),
             Self::State { doing, id, state } => write!(f, "{doing} {id}: it is {state}"),
             Self::Io { doing, source } => write!(f, "{doing}: {source}"),
+            Self::Checkpoint { id, message } => write!(f, "checkpoint container {id}: {message}"),
             Self::Runtime { doing, message } => write!(f, "{doing}: {message}"),
             Self::Stuck { doing, stuck } => {
                 write!(f, "{doing}: the OCI runtime did not end within {:?} and was killed", stuck.limit)

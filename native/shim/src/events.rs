@@ -127,6 +127,7 @@ impl Server {
             .chain(cgroups)
             .chain(first_visit)
             .chain(self.accept_after)
+            .chain(self.next_checkpoint_end())
             .chain(self.next_detach())
             .min()
     }

@@ -2,6 +2,7 @@
 //! runtime, writes their logs, keeps their exit codes, and outlives everybody else. One thread, one loop.
 
 mod attach;
+mod checkpoint;
 mod children;
 mod connection;
 mod console;

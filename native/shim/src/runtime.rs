@@ -107,6 +107,14 @@ impl Runtime {
         self.run(command, "exec", id, place)
     }
 
+    /// Images go to the folder's `checkpoint`, CRIU's log and figures beside it. The container goes on.
+    pub fn checkpoint(&self, id: &str, folder: &Path, log: &Path) -> Result<i32, ShimError> {
+        let mut command = self.command(log)?;
+        command.arg("checkpoint").arg("--image-path").arg(folder.join("checkpoint"));
+        command.arg("--work-path").arg(folder).arg("--leave-running");
+        self.run(command, "checkpoint", id, &ExecPlace::default())
+    }
+
     /// Without the runtime's help: what it keeps of a container that it could not delete.
     pub fn forget(&self, id: &str) {
         // It has made nothing in many cases; what can't be removed goes with the pod.

@@ -1,6 +1,7 @@
 //! The loop: waits for whatever happens next, and takes each thing to its place.
 
 use crate::{
+    checkpoint::Checkpoint,
     children::Followed,
     connection::Connection,
     container::{Container, Phase, Reply},
@@ -54,6 +55,8 @@ pub struct Server {
     pub first_visit_until: Instant,
     pub containers: BTreeMap<String, Container>,
     pub execs: BTreeMap<u64, Exec>,
+    /// by the id of the container
+    pub checkpoints: BTreeMap<String, Checkpoint>,
     pub last_exec: u64,
     pub exec_cgroups: ExecCgroups,
     /// that could not be removed at once, and until when it is tried
@@ -84,6 +87,7 @@ impl Server {
             first_visit_until: Instant::now() + FIRST_VISIT,
             containers: BTreeMap::new(),
             execs: BTreeMap::new(),
+            checkpoints: BTreeMap::new(),
             last_exec: 0,
             exec_cgroups: ready.exec_cgroups,
             old_exec_cgroups: Vec::new(),
@@ -114,6 +118,7 @@ impl Server {
             self.tell_changed_logs();
             self.connections.retain(|_, connection| connection.is_open());
             self.cancel_execs_of_nobody();
+            self.end_old_checkpoints(Instant::now());
             self.detach_gone();
             if self.ending && self.connections.values().all(|connection| !connection.wants_to_write()) {
                 return self.leave();
@@ -234,6 +239,12 @@ impl Server {
                 Ok(())
             }
             Call::PortForward(request) => self.port_forward(reply, &request),
+            Call::Checkpoint(request) => self.checkpoint(reply, &request),
+            Call::EndCheckpoint(request) => {
+                self.end_checkpoint_of(Reply { request: request.checkpoint, ..reply })?;
+                self.done(reply);
+                Ok(())
+            }
             Call::CancelExec(request) => {
                 self.cancel_exec(Reply { request: request.exec, ..reply });
                 self.done(reply);

@@ -2,8 +2,9 @@
 import { type Check, error, ok, warning } from "./check.ts";
 import type { Facts, NodeSettings, Program } from "./facts.ts";
 
-export function checkPrograms({ nft, nftProblem, runtimes, missingPrograms }: Facts, { runtime }: NodeSettings): Check[] {
-  return [nftables(nft, nftProblem), ociRuntime(runtimes, runtime), own(missingPrograms)];
+export function checkPrograms(facts: Facts, { runtime, checkpoints }: NodeSettings): Check[] {
+  const { nft, nftProblem, runtimes, missingPrograms } = facts;
+  return [nftables(nft, nftProblem), ociRuntime(runtimes, runtime), own(missingPrograms), criu(facts, checkpoints)];
 }
 
 function nftables(nft: Program, problem: string): Check {
@@ -19,6 +20,13 @@ function ociRuntime(runtimes: readonly Program[], wanted: string): Check {
     return error("OCI runtime", `${wanted} is not there`, "set `runtime` to a program that is");
   if (there.length === 0) return error("OCI runtime", "neither crun nor runc is installed", "apt-get install crun");
   return ok("OCI runtime", words);
+}
+
+function criu({ criu: { path, version }, criuProblem }: Facts, isWanted: boolean): Check {
+  if (!isWanted) return ok("CRIU", "not needed: `checkpoints` is false");
+  if (path === undefined) return warning("CRIU", "criu is not installed", "no checkpoint can be made: apt-get install criu");
+  if (criuProblem !== "") return warning("CRIU", criuProblem, "no checkpoint can be made: `criu check` says more");
+  return ok("CRIU", version || path);
 }
 
 const own = (missing: readonly string[]): Check =>

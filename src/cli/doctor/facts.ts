@@ -9,6 +9,7 @@ export interface NodeSettings {
   readonly podSubnet: string;
   /** "" is crun, else runc */
   readonly runtime: string;
+  readonly checkpoints: boolean;
   /** paths of berthd's own programs */
   readonly programs: readonly string[];
 }
@@ -51,6 +52,9 @@ export interface Facts {
   /** why nft can't be used; "" when it can */
   readonly nftProblem: string;
   readonly runtimes: readonly Program[];
+  readonly criu: Program;
+  /** why CRIU can't be used; "" when it can, and where nobody wants it */
+  readonly criuProblem: string;
   readonly missingPrograms: readonly string[];
   readonly root: Place;
   readonly state: Place;

@@ -21,6 +21,9 @@ export async function readFacts(settings: NodeSettings, nowMs: number): Promise<
   const mounts = parseMountinfo(text("/proc/self/mountinfo"));
   const cgroup = readCgroups(mounts);
   const names = new Set(["crun", "runc", ...(settings.runtime === "" ? [] : [settings.runtime])]);
+  const criu = await readProgram("criu");
+  // It looks at many things of the kernel: only where somebody wants it.
+  const criuProblem = criu.path === undefined || !settings.checkpoints ? "" : await problemOf(criu.path, ["check"]);
   const [nft, ...runtimes] = await Promise.all(["nft", ...names].map(readProgram));
   const nftProblem = nft?.path === undefined ? "" : await problemOf(nft.path, ["list", "tables"]);
   return {
@@ -35,6 +38,8 @@ export async function readFacts(settings: NodeSettings, nowMs: number): Promise<
     nft: nft ?? { name: "nft", path: undefined, version: "" },
     nftProblem,
     runtimes,
+    criu,
+    criuProblem,
     missingPrograms: settings.programs.filter((path) => findProgram(path) === undefined),
     root: readPlace(settings.root),
     state: readPlace(settings.state),

@@ -3,6 +3,7 @@ import type { UntypedServiceImplementation } from "@grpc/grpc-js";
 import type { RuntimeServiceServer } from "../../generated/cri/runtime/v1/api.ts";
 import type { Edge } from "../edge.ts";
 import { attach } from "./attach.ts";
+import { checkpointContainer } from "./checkpoint-container.ts";
 import { containerStats } from "./container-stats.ts";
 import { containerStatus } from "./container-status.ts";
 import { createContainer } from "./create-container.ts";
@@ -61,7 +62,7 @@ export function runtimeService(edge: Edge): UntypedServiceImplementation {
     reopenContainerLog: edge.unary("ReopenContainerLog", reopenContainerLog),
     updateContainerResources: edge.unary("UpdateContainerResources", updateContainerResources),
     updatePodSandboxResources: edge.unary("UpdatePodSandboxResources", updatePodSandboxResources),
-    checkpointContainer: edge.unary("CheckpointContainer", notOffered("checkpoint container: memory of processes is not saved here")),
+    checkpointContainer: edge.unary("CheckpointContainer", checkpointContainer),
     checkpointPod: edge.unary("CheckpointPod", notOffered("checkpoint pod: memory of processes is not saved here")),
     restorePod: edge.unary("RestorePod", notOffered("restore pod: checkpoints are not read here")),
     updateRuntimeConfig: edge.unary("UpdateRuntimeConfig", updateRuntimeConfig),

@@ -1,5 +1,5 @@
 import test from "ava";
-import { canJoinUserNamespaces, hasRecursiveReadOnly, namespacesOf } from "../../../src/cmd/oci-runtimes.ts";
+import { canJoinUserNamespaces, checkpointsOf, hasRecursiveReadOnly, namespacesOf } from "../../../src/cmd/oci-runtimes.ts";
 
 const can = (path: string, namespaces?: readonly string[]): boolean =>
   canJoinUserNamespaces({ path, args: [] }, { version: "", namespaces });
@@ -23,6 +23,20 @@ test("features that are none say nothing", (t) => {
     '{"linux":{"namespaces":[1]}}',
   ])
     t.is(namespacesOf(text), undefined, text);
+});
+
+test("a runtime says whether it has CRIU in its features, or as crun in its version", (t) => {
+  const features = (key: string, value: string): string => JSON.stringify({ annotations: { [key]: value } });
+  t.true(checkpointsOf(features("org.opencontainers.runc.checkpoint.enabled", "true"), ""));
+  t.false(checkpointsOf(features("run.oci.crun.checkpoint.enabled", "false"), "crun version 1.20\n+SECCOMP +CRIU"));
+  t.true(checkpointsOf("unknown command features", "crun version 1.8.1\nspec: 1.0.0\n+CAP +CRIU +YAJL\n"));
+  t.false(checkpointsOf("", "crun version 1.8.1\nspec: 1.0.0\n+CAP +SECCOMP\n"));
+  for (const [text, version] of [
+    ["", ""],
+    ["null", "other 1.0"],
+    ['{"annotations":{}}', ""],
+  ] as const)
+    t.is(checkpointsOf(text, version), undefined);
 });
 
 test("mounts are read-only to the last one from Linux 5.12 on", (t) => {

@@ -47,6 +47,14 @@ test("programs have to be there", (t) => {
   t.deepEqual(complaints({ missingPrograms: ["berth-shim"] }), ["programs of Berth: warning"]);
 });
 
+test("CRIU has to be there, and to work, where checkpoints are wanted", (t) => {
+  const missing = { criu: { name: "criu", path: undefined, version: "" } };
+  t.deepEqual(complaints({}, { checkpoints: true }), []);
+  t.deepEqual(complaints(missing), []);
+  t.deepEqual(complaints(missing, { checkpoints: true }), ["CRIU: warning"]);
+  t.deepEqual(complaints({ criuProblem: "Error (criu/cr-check.c): no" }, { checkpoints: true }), ["CRIU: warning"]);
+});
+
 test("folders need room, a good file system and a short path", (t) => {
   const root = { ...goodFacts.root, freeBytes: 1e6 };
   t.deepEqual(complaints({ root }), ["root /var/lib/berth: error"]);
