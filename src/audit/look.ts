@@ -59,7 +59,7 @@ export async function look(helper: Helper, network: NetworkService, records: Rec
     blobs: await filesOf(join(root, "content", "blobs", "sha256")),
     temporary: temporary.flat(),
     network: await network.differences(),
-    alive: await aliveOf(records, objects.processes),
+    alive: aliveOf(records, objects.processes),
   };
 }
 
@@ -85,9 +85,9 @@ async function sizeOf(path: string): Promise<FoundFile | undefined> {
 }
 
 /** The helper has listed nearly all of them; only the others are looked at one by one. */
-async function aliveOf({ sandboxes }: Records, listed: readonly FoundProcess[]): Promise<ReadonlySet<number>> {
+function aliveOf({ sandboxes }: Records, listed: readonly FoundProcess[]): ReadonlySet<number> {
   const known = sandboxes.flatMap(({ shim, portProxy }) => [shim, portProxy]).filter((process) => process !== undefined);
   const startTicks = new Map(listed.map((process) => [process.pid, process.startTicks]));
-  const alive = await Promise.all(known.map((process) => startTicks.get(process.pid) === process.startTicks || isAlive(process)));
-  return new Set(known.filter((_, index) => alive[index]).map(({ pid }) => pid));
+  const alive = known.filter((process) => startTicks.get(process.pid) === process.startTicks || isAlive(process));
+  return new Set(alive.map(({ pid }) => pid));
 }

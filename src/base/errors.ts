@@ -73,6 +73,19 @@ export async function allSteps(doing: string, steps: readonly (() => Promise<voi
       failures.push(failure);
     }
   }
+  throwAll(doing, failures);
+}
+
+/** The same for steps that are under way at the same time: waits for all of them. */
+export async function allAtOnce(doing: string, steps: readonly Promise<unknown>[]): Promise<void> {
+  const results = await Promise.allSettled(steps);
+  throwAll(
+    doing,
+    results.flatMap((result): unknown[] => (result.status === "rejected" ? [result.reason] : [])),
+  );
+}
+
+function throwAll(doing: string, failures: readonly unknown[]): void {
   if (failures.length === 0) return;
   const messages = failures.map(messageOf).join("; ");
   throw new AgentError(kindOf(failures[0]), `${doing}: ${messages}`, { cause: new AggregateError(failures, doing) });

@@ -1,5 +1,5 @@
 // RemoveContainer: stopped if need be, then taken out of kernel, disk and records. Idempotent; a missing id is success.
-import { during } from "../base/errors.ts";
+import { allAtOnce, during } from "../base/errors.ts";
 import type { ContainerId } from "../base/ids.ts";
 import type { ContainerContext } from "./context.ts";
 import { nextContainerState } from "./state.ts";
@@ -15,9 +15,11 @@ export async function removeContainer(context: ContainerContext, id: ContainerId
     nextContainerState(container.state, "remove");
     await during(`remove container ${id}`, async () => {
       await context.sandboxes.findShim(container.sandboxId)?.deleteContainer(id);
-      // The OCI runtime takes it away, unless it was stuck.
-      await context.helper.removeCgroup({ cgroupPath: container.cgroupPath, pruneParent: "" });
-      await context.helper.removeTree(container.writableDir);
+      await allAtOnce("clear away", [
+        // The OCI runtime takes it away, unless it was stuck.
+        context.helper.removeCgroup({ cgroupPath: container.cgroupPath, pruneParent: "" }),
+        context.helper.removeTree(container.writableDir),
+      ]);
       await context.store.commit(context.records.delete(id));
       releaseImages(container, context.images);
       context.blockedLogs.forget(id);

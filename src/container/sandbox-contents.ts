@@ -1,7 +1,7 @@
 // What the sandbox asks of its containers: stop and remove them all, and settle exits, recoveries and losses.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { allSteps } from "../base/errors.ts";
+import { allAtOnce } from "../base/errors.ts";
 import type { ContainerId, SandboxId } from "../base/ids.ts";
 import type { ShimContainer } from "../generated/berth/native/shim.ts";
 import type { SandboxContents } from "../sandbox/contents.ts";
@@ -80,11 +80,7 @@ export class ContainersOfSandbox implements SandboxContents {
   }
 
   async #each(sandboxId: SandboxId, doing: string, work: (record: ContainerRecord) => Promise<void>): Promise<void> {
-    const results = await Promise.allSettled(this.#context.bySandbox.get(sandboxId).map(work));
-    await allSteps(
-      `${doing} of pod ${sandboxId}`,
-      results.map((result) => () => (result.status === "rejected" ? Promise.reject(result.reason) : Promise.resolve())),
-    );
+    await allAtOnce(`${doing} of pod ${sandboxId}`, this.#context.bySandbox.get(sandboxId).map(work));
   }
 }
 

@@ -73,7 +73,7 @@ async function handlerIsThere(context: ContainerContext, container: ContainerRec
   const isFirstOfNamespace = container.config.security.pid === "container";
   const deadline = performance.now() + timeoutMs;
   while (isFirstOfNamespace && context.clock.nowNanos() - container.startedAtNanos < HANDLER_WAIT_NANOS && performance.now() < deadline) {
-    if (await hears(container.pid, signal)) return;
+    if (hears(container.pid, signal)) return;
     await new Promise((resolve) => setTimeout(resolve, HANDLER_LOOK_MS));
   }
 }

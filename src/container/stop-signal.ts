@@ -1,6 +1,6 @@
 // Which signal asks a container to end, and when its process can hear it.
-import { readFile } from "node:fs/promises";
 import { constants } from "node:os";
+import { processFile } from "../base/process-file.ts";
 
 const { SIGTERM, SIGKILL } = constants.signals;
 
@@ -32,10 +32,9 @@ function realTimeSignal(name: string): number | undefined {
  *
  * @returns true also when it can't be found out: then the signal is sent, and the kernel decides
  */
-export async function hears(pid: number, signal: number): Promise<boolean> {
+export function hears(pid: number, signal: number): boolean {
   if (signal === SIGKILL) return true;
-  const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
-  return caughtBy(status, signal) ?? true;
+  return caughtBy(processFile(pid, "status"), signal) ?? true;
 }
 
 /** @param status as proc_pid_status(5) has it @returns undefined when it does not say */

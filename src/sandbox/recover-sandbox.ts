@@ -50,7 +50,7 @@ export async function recoverSandbox(context: SandboxContext, sandbox: SandboxRe
   if (sandbox.state === "planned") return await undoRun(context, sandbox);
   if (sandbox.state === "notready") return await context.contents().undoPlanned(sandbox.id);
   if (sandbox.bootId !== context.bootId) return await settleReboot(context, sandbox);
-  if (sandbox.shim === undefined || !(await isAlive(sandbox.shim))) return await settleLost(context, sandbox);
+  if (sandbox.shim === undefined || !isAlive(sandbox.shim)) return await settleLost(context, sandbox);
   const client = context.shims.find(sandbox.id) ?? (await connect(context, sandbox));
   if (client === undefined) return;
   const hello = await client.hello();
@@ -74,7 +74,7 @@ const PROXY_LOST = "the port proxy has ended: the pod's host ports are not serve
 /** It takes no part in the pod's life, so its loss is told and the pod goes on. */
 async function lookAtPortProxy(context: SandboxContext, sandbox: SandboxRecord): Promise<void> {
   const { id, portProxy, warnings } = sandbox;
-  if (portProxy === undefined || warnings.includes(PROXY_LOST) || (await isAlive(portProxy))) return;
+  if (portProxy === undefined || warnings.includes(PROXY_LOST) || isAlive(portProxy)) return;
   context.log.warn({ podSandboxId: id, portProxyPid: portProxy.pid }, PROXY_LOST);
   await context.store.commit(context.records.put({ ...sandbox, warnings: [...warnings, PROXY_LOST] }));
 }

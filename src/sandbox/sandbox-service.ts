@@ -201,7 +201,7 @@ export class SandboxService {
     await during(`stop pod sandbox ${id}`, async () => {
       const { shim } = sandbox;
       // Its loss may be noticed by this stop first; then that is all there is to do.
-      if (sandbox.state === "ready" && (shim === undefined || !(await isAlive(shim)))) return await settleLost(this.#context, sandbox);
+      if (sandbox.state === "ready" && (shim === undefined || !isAlive(shim))) return await settleLost(this.#context, sandbox);
       const problem = this.#context.shims.problem(id);
       show("shim");
       if (shim !== undefined && (problem !== undefined || (await hangs(this.#context, id))))
@@ -220,7 +220,7 @@ export class SandboxService {
       await this.#inTurn("settle the pod", id, async () => {
         const sandbox = records.get(id);
         if (sandbox?.state !== "ready" || sandbox.shim === undefined || shims.find(id) !== undefined) return;
-        if (!(await isAlive(sandbox.shim))) return await settleLost(this.#context, sandbox);
+        if (!isAlive(sandbox.shim)) return await settleLost(this.#context, sandbox);
         const client = await shims.connect(sandbox);
         const { containers } = await client.hello();
         await this.#requireContents().recover(id, containers);

@@ -1,7 +1,7 @@
 // The connections to the shims, one a pod. A shim that ends is noticed here, by its connection.
-import { readFile } from "node:fs/promises";
 import { AgentError, kindOf, messageOf } from "../base/errors.ts";
 import type { SandboxId } from "../base/ids.ts";
+import { processFile } from "../base/process-file.ts";
 import { shortId } from "../base/ids.ts";
 import type { ShimContainer } from "../generated/berth/native/shim.ts";
 import { ShimClient } from "../native-client/shim.ts";
@@ -85,8 +85,8 @@ export class Shims {
 }
 
 /** Whether exactly this process is still there: a pid that was used again has another start time. */
-export async function isAlive(shim: ShimIdentity): Promise<boolean> {
-  const stat = await readFile(`/proc/${shim.pid}/stat`, "utf8").catch(() => "");
+export function isAlive(shim: ShimIdentity): boolean {
+  const stat = processFile(shim.pid, "stat");
   // The second field is the name in parentheses, and may itself hold spaces and parentheses.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const [state, startTicks] = [fields[0], fields[19]];

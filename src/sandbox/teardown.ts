@@ -1,6 +1,6 @@
 // Takes everything of a sandbox out of the kernel. Every step may run again, and on what was never made.
 import { rm } from "node:fs/promises";
-import { allSteps, messageOf } from "../base/errors.ts";
+import { allAtOnce, messageOf } from "../base/errors.ts";
 import type { ShimClient } from "../native-client/shim.ts";
 import { execCgroupPath, type SandboxContext } from "./context.ts";
 import type { SandboxRecord } from "./records.ts";
@@ -11,25 +11,34 @@ const KILL_TIMEOUT_MS = 10_000;
 
 export async function teardownSandbox(context: SandboxContext, sandbox: SandboxRecord): Promise<void> {
   const { helper, network } = context;
-  await allSteps(`take down pod ${sandbox.id}`, [
-    () => endShim(context, sandbox),
-    () => endPortProxy(context, sandbox),
+  const shim = endShim(context, sandbox);
+  const cgroup = after(shim, () => removeCgroup(context, sandbox));
+  await allAtOnce(`take down pod ${sandbox.id}`, [
+    shim,
+    endPortProxy(context, sandbox),
     // The shim's end has begun to take the namespace away, and the veth pair with it; detaching waits for that.
-    () => network.release(sandbox.id),
-    async () => {
-      if (!ownsCgroup(context, sandbox)) return;
-      await helper.killCgroup({ cgroupPath: sandbox.cgroupPath, timeoutMillis: KILL_TIMEOUT_MS });
-      await helper.removeCgroup({ cgroupPath: sandbox.cgroupPath, pruneParent: sandbox.cgroupPrune });
-    },
+    after(shim, () => network.release(sandbox.id)),
+    cgroup,
     // After the kill, which ends what a command has left.
-    async () => {
-      const path = execCgroupPath(context, sandbox.id);
-      // Else it has gone with the pod's own.
-      if (path !== sandbox.cgroupPath) await helper.removeCgroup({ cgroupPath: path, pruneParent: context.ownCgroup });
-    },
-    () => rm(sandbox.socketPath, { force: true }),
-    () => helper.removeTree(sandbox.stateDir),
+    after(cgroup, () => removeExecCgroup(context, sandbox)),
+    after(shim, () => rm(sandbox.socketPath, { force: true })),
+    after(shim, () => helper.removeTree(sandbox.stateDir)),
   ]);
+}
+
+/** Begins a step when another has ended, however it ended. */
+const after = (earlier: Promise<void>, step: () => Promise<void>): Promise<void> => earlier.then(step, step);
+
+async function removeCgroup(context: SandboxContext, sandbox: SandboxRecord): Promise<void> {
+  if (!ownsCgroup(context, sandbox)) return;
+  await context.helper.killCgroup({ cgroupPath: sandbox.cgroupPath, timeoutMillis: KILL_TIMEOUT_MS });
+  await context.helper.removeCgroup({ cgroupPath: sandbox.cgroupPath, pruneParent: sandbox.cgroupPrune });
+}
+
+async function removeExecCgroup(context: SandboxContext, { id, cgroupPath }: SandboxRecord): Promise<void> {
+  const path = execCgroupPath(context, id);
+  // Else it has gone with the pod's own.
+  if (path !== cgroupPath) await context.helper.removeCgroup({ cgroupPath: path, pruneParent: context.ownCgroup });
 }
 
 /**
@@ -57,7 +66,7 @@ async function endShim(context: SandboxContext, sandbox: SandboxRecord): Promise
     }
   }
   context.shims.forget(sandbox.id);
-  if (sandbox.shim !== undefined && (await isAlive(sandbox.shim)))
+  if (sandbox.shim !== undefined && isAlive(sandbox.shim))
     await context.helper.killProcess({ ...sandbox.shim, timeoutMillis: KILL_TIMEOUT_MS });
 }
 
@@ -69,6 +78,5 @@ async function unrecordedShim(context: SandboxContext, sandbox: SandboxRecord): 
 
 /** It ends by itself when it sees the shim end; the next pod may want its ports before that. */
 async function endPortProxy(context: SandboxContext, { portProxy }: SandboxRecord): Promise<void> {
-  if (portProxy !== undefined && (await isAlive(portProxy)))
-    await context.helper.killProcess({ ...portProxy, timeoutMillis: KILL_TIMEOUT_MS });
+  if (portProxy !== undefined && isAlive(portProxy)) await context.helper.killProcess({ ...portProxy, timeoutMillis: KILL_TIMEOUT_MS });
 }

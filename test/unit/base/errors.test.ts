@@ -1,5 +1,5 @@
 import test from "ava";
-import { AgentError, allSteps, during, kindOf, wrap } from "../../../src/base/errors.ts";
+import { AgentError, allAtOnce, allSteps, during, kindOf, wrap } from "../../../src/base/errors.ts";
 
 test("wrapping keeps the kind and adds what was being done", (t) => {
   const error = wrap(new AgentError("not-found", "no such pod"), "stop pod 1");
@@ -29,4 +29,21 @@ test("teardown runs every step and leads with the first failure", async (t) => {
   t.deepEqual(ran, [1, 3]);
   t.is(error.message, "take down: second; fourth");
   t.is(kindOf(error), "unavailable");
+});
+
+test("steps at once are all waited for, whatever becomes of the others", async (t) => {
+  const ran: number[] = [];
+  const slow = new Promise<void>((resolve) => setImmediate(resolve)).then(() => void ran.push(3));
+  const error = await t.throwsAsync(
+    allAtOnce("take down", [
+      Promise.resolve(1),
+      Promise.reject(new AgentError("unavailable", "second")),
+      slow,
+      Promise.reject(new Error("fourth")),
+    ]),
+  );
+  t.deepEqual(ran, [3]);
+  t.is(error.message, "take down: second; fourth");
+  t.is(kindOf(error), "unavailable");
+  await t.notThrowsAsync(allAtOnce("take down", [Promise.resolve()]));
 });

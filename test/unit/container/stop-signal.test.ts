@@ -15,9 +15,9 @@ test("a signal is heard when the process has a handler for it", (t) => {
   t.is(caughtBy("", 15), undefined);
 });
 
-test("SIGKILL needs no handler, and a process that is gone is no reason to wait", async (t) => {
-  t.true(await hears(process.pid, 9));
-  t.true(await hears(2 ** 30, 15));
+test("SIGKILL needs no handler, and a process that is gone is no reason to wait", (t) => {
+  t.true(hears(process.pid, 9));
+  t.true(hears(2 ** 30, 15));
 });
 
 test("real-time signals are counted as glibc does, in the image's words and the CRI's", (t) => {
