@@ -8,7 +8,8 @@ use crate::{
     log::{self, Level},
     network,
     node::Node,
-    process, proxy_process, shim_process,
+    process, proxy_process,
+    shim_process::{self, StartingShim},
 };
 use cgroup::{CgroupPath, Mode};
 use netlink::{EndpointAddress, EndpointConfig, HostPort, InterfaceName, Netlink, Prefix};
@@ -19,7 +20,9 @@ use std::{
     os::unix::fs::{DirBuilderExt, PermissionsExt},
     time::{Duration, Instant},
 };
-use wire::{Endpoint, KillProcess, NamespaceUse, ShimConfig, Stage, StartSandbox, StartSandboxResult};
+use wire::{
+    CgroupLimits, Endpoint, KillProcess, NamespaceUse, ShimConfig, ShimReady, Stage, StartSandbox, StartSandboxResult,
+};
 
 const KILL_TIMEOUT_MILLIS: u32 = 10_000;
 // The kernel takes 255 bytes.
@@ -42,8 +45,9 @@ fn make(node: &Node, request: StartSandbox, undo: &mut Undo) -> Result<StartSand
     }
     let table = InterfaceName::parse(&request.nft_table)?;
     // First of all, so that a pod whose port is taken costs nothing.
+    let since = Instant::now();
     let listeners = host_ports::listen(&ports)?;
-    stages.done("ports: bind");
+    stages.ended("ports: bind", since);
     sys::failpoint!("helper: listens on ports");
     undo.steps.push(Step::Ports(table.clone(), ports.clone()));
     // Where the ports lead is known, so the table need not wait for the pod.
@@ -75,15 +79,6 @@ fn make_pod(
     let endpoint = request.endpoint.as_ref().map(endpoint_config).transpose()?;
     let is_new = |namespace: i32| namespace == i32::from(NamespaceUse::New);
 
-    let cgroup_created = node.cgroups.create(&path)?;
-    if cgroup_created {
-        undo.steps.push(Step::Cgroup(path.clone()));
-    }
-    sys::failpoint!("helper: made cgroup");
-    let warnings = node.cgroups.apply(&path, &calls::limits(request.limits.unwrap_or_default()))?;
-    stages.done("cgroup");
-    sys::failpoint!("helper: applied limits");
-
     // Each pod's folder is closed to others; the way to it is open to the root of a pod with ids of its own.
     let pods = node.options.state.join("pods");
     fs::DirBuilder::new()
@@ -113,40 +108,46 @@ fn make_pod(
         user_namespace: request.user_namespace,
         etc_files: request.etc_files,
         exec_cgroup_path: request.exec_cgroup_path,
+        network_first: is_new(request.network),
     };
-    let shim = shim_process::start(&node.options.shim, &config)?;
-    undo.steps.push(Step::Process(KillProcess {
-        pid: shim.ready.pid,
-        start_ticks: shim.ready.start_ticks,
-        timeout_millis: KILL_TIMEOUT_MILLIS,
-    }));
-    stages.add(shim.ready.stages, "shim: ");
-    stages.done("shim");
-    sys::failpoint!("helper: started shim");
-
-    if let Some(endpoint) = endpoint {
-        undo.steps.push(Step::Link(endpoint.host.clone()));
-        netlink::attach_endpoint(&endpoint, shim.network_namespace.as_fd())?;
-    } else if config.new_network {
-        netlink::bring_loopback_up(shim.network_namespace.as_fd())?;
+    let shim_since = Instant::now();
+    let mut shim = shim_process::start(&node.options.shim, &config)?;
+    // What it does not need is made while it comes up.
+    let since = Instant::now();
+    let cgroup = make_cgroup(node, &path, request.limits, undo);
+    stages.ended("cgroup", since);
+    let attached = if config.new_network && cgroup.is_ok() {
+        attach(&mut shim, endpoint.as_ref(), &mut stages, undo)
+    } else {
+        Ok(())
+    };
+    let ready = shim.ready();
+    if let Ok(ShimReady { pid, start_ticks, .. }) = ready {
+        undo.steps.push(Step::Process(KillProcess { pid, start_ticks, timeout_millis: KILL_TIMEOUT_MILLIS }));
     }
-    stages.done("endpoint");
-    sys::failpoint!("helper: attached endpoint");
+    // Told only now that the shim is known, for it is taken back too.
+    let (cgroup_created, warnings) = cgroup?;
+    attached?;
+    let mut ready = ready?;
+    stages.add(std::mem::take(&mut ready.stages), "shim: ");
+    stages.ended("shim", shim_since);
+    sys::failpoint!("helper: started shim");
 
     let mut proxy = KillProcess::default();
     if !listeners.is_empty() {
-        let shim = process::hold(shim.ready.pid, shim.ready.start_ticks).ok_or_else(|| {
+        let since = Instant::now();
+        let shim = process::hold(ready.pid, ready.start_ticks).ok_or_else(|| {
             HelperError::io(format!("find shim of pod {}", config.sandbox_id), io::Error::from(io::ErrorKind::NotFound))
         })?;
         let program = node.port_proxy();
         proxy = proxy_process::start(&program, &config.sandbox_id, shim.as_fd(), listeners, &config.cgroup_procs)?;
         undo.steps.push(Step::Process(KillProcess { timeout_millis: KILL_TIMEOUT_MILLIS, ..proxy }));
-        stages.done("ports: proxy");
+        stages.ended("ports: proxy", since);
         sys::failpoint!("helper: started port proxy");
     }
     Ok(StartSandboxResult {
-        shim_pid: shim.ready.pid,
-        shim_start_ticks: shim.ready.start_ticks,
+        shim_pid: ready.pid,
+        shim_start_ticks: ready.start_ticks,
         stages: stages.list,
         cgroup_created,
         mac_address: String::new(),
@@ -154,6 +155,43 @@ fn make_pod(
         port_proxy_pid: proxy.pid,
         port_proxy_start_ticks: proxy.start_ticks,
     })
+}
+
+/// Whether it was made, and what of its limits could not be applied.
+fn make_cgroup(
+    node: &Node,
+    path: &CgroupPath,
+    limits: Option<CgroupLimits>,
+    undo: &mut Undo,
+) -> Result<(bool, Vec<String>), HelperError> {
+    let created = node.cgroups.create(path)?;
+    if created {
+        undo.steps.push(Step::Cgroup(path.clone()));
+    }
+    sys::failpoint!("helper: made cgroup");
+    let warnings = node.cgroups.apply(path, &calls::limits(limits.unwrap_or_default()))?;
+    sys::failpoint!("helper: applied limits");
+    Ok((created, warnings))
+}
+
+/// The pod's links, as soon as its network namespace is there.
+fn attach(
+    shim: &mut StartingShim,
+    endpoint: Option<&EndpointConfig>,
+    stages: &mut Stages,
+    undo: &mut Undo,
+) -> Result<(), HelperError> {
+    let namespace = shim.network_namespace()?;
+    let since = Instant::now();
+    if let Some(endpoint) = endpoint {
+        undo.steps.push(Step::Link(endpoint.host.clone()));
+        netlink::attach_endpoint(endpoint, namespace)?;
+    } else {
+        netlink::bring_loopback_up(namespace)?;
+    }
+    stages.ended("endpoint", since);
+    sys::failpoint!("helper: attached endpoint");
+    Ok(())
 }
 
 fn endpoint_config(endpoint: &Endpoint) -> Result<EndpointConfig, HelperError> {
@@ -226,27 +264,20 @@ impl Drop for Undo<'_> {
     }
 }
 
-/// Each stage ends where the next begins.
+/// Some are at the same time as others.
+#[derive(Default)]
 struct Stages {
     list: Vec<Stage>,
-    since: Instant,
-}
-
-impl Default for Stages {
-    fn default() -> Self {
-        Self { list: Vec::new(), since: Instant::now() }
-    }
 }
 
 impl Stages {
-    fn done(&mut self, name: &str) {
-        let duration_nanos = i64::try_from(self.since.elapsed().as_nanos()).unwrap_or(i64::MAX);
+    fn ended(&mut self, name: &str, since: Instant) {
+        let duration_nanos = i64::try_from(since.elapsed().as_nanos()).unwrap_or(i64::MAX);
         self.list.push(Stage {
             name: name.into(),
             started_at_nanos: calls::now_nanos() - duration_nanos,
             duration_nanos,
         });
-        self.since = Instant::now();
     }
 
     fn add(&mut self, stages: Vec<Stage>, prefix: &str) {

@@ -10,7 +10,7 @@ use rustix::{
 };
 use std::{
     fs,
-    io::{IoSlice, Read},
+    io::{IoSlice, Read, Write},
     mem::MaybeUninit,
     os::fd::{AsFd, OwnedFd},
     os::unix::{
@@ -44,16 +44,16 @@ pub fn from_standard_input() -> Result<Option<Ready>, ShimError> {
         Fork::Parent(_) => return Ok(None),
         Fork::Child => {}
     }
-    match set_up(config) {
+    match set_up(config, &peer) {
         Ok((ready, stages)) => {
-            send_ready(&peer, stages)?;
+            send_ready(&peer, &ready.config, stages)?;
             sys::failpoint!("shim: said that it is ready");
             leave_standard_streams(Path::new(&ready.config.state_dir))?;
             Ok(Some(ready))
         }
         Err(failure) => {
             let answer = ShimReady { failure: Some(failure.to_failure()), ..ShimReady::default() };
-            let _ = std::io::Write::write_all(&mut &peer, &wire::encode(&answer));
+            let _ = (&peer).write_all(&wire::encode(&answer));
             Err(failure)
         }
     }
@@ -74,7 +74,7 @@ fn read_config(mut peer: &UnixStream) -> Result<ShimConfig, ShimError> {
     }
 }
 
-fn set_up(config: ShimConfig) -> Result<(Ready, Vec<Stage>), ShimError> {
+fn set_up(config: ShimConfig, peer: &UnixStream) -> Result<(Ready, Vec<Stage>), ShimError> {
     let failed = |step: &'static str| move |errno: rustix::io::Errno| ShimError::io(step, errno);
     let mut stages = Stages { list: Vec::new(), since: Instant::now() };
     setsid().map_err(failed("leave session"))?;
@@ -96,13 +96,35 @@ fn set_up(config: ShimConfig) -> Result<(Ready, Vec<Stage>), ShimError> {
     if config.hide_unified {
         mounts::hide_unified()?;
     }
+    let wanted = [
+        (config.new_network, UnshareFlags::NEWNET),
+        (config.new_ipc, UnshareFlags::NEWIPC),
+        (config.new_uts, UnshareFlags::NEWUTS),
+    ];
+    let namespaces =
+        wanted.into_iter().filter(|(new, _)| *new).fold(UnshareFlags::empty(), |all, (_, flag)| all | flag);
+    let ids = config.user_namespace.as_ref();
+    match ids {
+        Some(ids) => user_namespace::make(ids, namespaces, state_dir)?,
+        None => unshare(namespaces).map_err(|source| ShimError::io("make the pod's namespaces", source))?,
+    }
+    if config.new_uts && !config.hostname.is_empty() {
+        sethostname(config.hostname.as_bytes()).map_err(failed("set hostname"))?;
+    }
+    write_sysctls(&config)?;
+    stages.done("namespaces");
+    sys::failpoint!("shim: made namespaces");
+    if config.network_first {
+        // Its links are made while we go on.
+        pass_network(peer, &ShimReady { network_only: true, ..ShimReady::default() })?;
+    }
+
     null::make()?;
     let mut folder = fs::DirBuilder::new();
     folder.mode(0o700).recursive(true);
     folder
         .create(state_dir.join("containers"))
         .map_err(|source| ShimError::io(format!("make {}", config.state_dir), source))?;
-    let ids = config.user_namespace.as_ref();
     if let Some(ids) = ids {
         user_namespace::let_root_pass(state_dir, ids)?;
         user_namespace::let_root_pass(&state_dir.join("containers"), ids)?;
@@ -115,24 +137,6 @@ fn set_up(config: ShimConfig) -> Result<(Ready, Vec<Stage>), ShimError> {
     }
     stages.done("mounts");
     sys::failpoint!("shim: made mounts");
-
-    let wanted = [
-        (config.new_network, UnshareFlags::NEWNET),
-        (config.new_ipc, UnshareFlags::NEWIPC),
-        (config.new_uts, UnshareFlags::NEWUTS),
-    ];
-    let namespaces =
-        wanted.into_iter().filter(|(new, _)| *new).fold(UnshareFlags::empty(), |all, (_, flag)| all | flag);
-    match ids {
-        Some(ids) => user_namespace::make(ids, namespaces, state_dir)?,
-        None => unshare(namespaces).map_err(|source| ShimError::io("make the pod's namespaces", source))?,
-    }
-    if config.new_uts && !config.hostname.is_empty() {
-        sethostname(config.hostname.as_bytes()).map_err(failed("set hostname"))?;
-    }
-    write_sysctls(&config)?;
-    stages.done("namespaces");
-    sys::failpoint!("shim: made namespaces");
 
     let listener = listen(&config.socket_path)?;
     stages.done("socket");
@@ -186,11 +190,19 @@ fn listen(path: &str) -> Result<UnixListener, ShimError> {
     Ok(listener)
 }
 
-fn send_ready(peer: &UnixStream, stages: Vec<Stage>) -> Result<(), ShimError> {
+fn send_ready(mut peer: &UnixStream, config: &ShimConfig, stages: Vec<Stage>) -> Result<(), ShimError> {
+    let pid = getpid().as_raw_nonzero().get();
+    let ready = ShimReady { pid, start_ticks: start_ticks()?, stages, ..ShimReady::default() };
+    if !config.network_first {
+        return pass_network(peer, &ready);
+    }
+    peer.write_all(&wire::encode(&ready)).map_err(|source| ShimError::io("say that the shim is ready", source))
+}
+
+fn pass_network(peer: &UnixStream, message: &ShimReady) -> Result<(), ShimError> {
     let namespace =
         fs::File::open("/proc/self/ns/net").map_err(|source| ShimError::io("open network namespace", source))?;
-    let ready = ShimReady { pid: getpid().as_raw_nonzero().get(), start_ticks: start_ticks()?, failure: None, stages };
-    let frame = wire::encode(&ready);
+    let frame = wire::encode(message);
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     let descriptors = [namespace.as_fd()];

@@ -11,7 +11,7 @@ pub const PROTOCOL_VERSION: u32 = 1;
 
 /// Raised with each field that an older shim would pass over to the harm of who set it; `src/native-client/protocol.ts` says
 /// what came with which.
-pub const SHIM_REVISION: u32 = 3;
+pub const SHIM_REVISION: u32 = 4;
 
 // Generated code holds no unsafe, and is not ours to format or lint.
 #[allow(clippy::all)]
