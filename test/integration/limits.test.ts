@@ -235,7 +235,10 @@ function bandwidth(path: string): Bandwidth {
 
 test("a fork bomb is stopped by its pids limit, hears of it, and the node goes on", async (t) => {
   const pod = await Pod.run(node());
-  const bomb = await pod.start("bomb", ["sh", "-c", "b() { b & b; }; b"], { linux: { resources: { unified: { "pids.max": "24" } } } });
+  // Its cgroup goes with the container, so there is a process that stays.
+  const bomb = await pod.start("bomb", ["sh", "-c", "sh -c 'b() { b & b; }; b'; exec sleep 1000"], {
+    linux: { resources: { unified: { "pids.max": "24" } } },
+  });
   await bomb.logged(/can't fork: Resource temporarily unavailable/);
   const path = await bomb.cgroupPath();
   t.true(Number(/max (\d+)/.exec(cgroupFile(path, "pids", "pids.events", "pids.events"))?.[1]) > 0);

@@ -24,10 +24,16 @@ const processes = (container: Container): string[] => cgroupProcesses(pathOf.get
 
 // A stopped container's path is still told, but asking for it costs a call, and here the moment counts.
 const pathOf = new WeakMap<Container, string>();
-const cgroupProcesses = (path: string): string[] =>
-  cgroupFile(path, "pids", "cgroup.procs", "cgroup.procs")
-    .split("\n")
-    .filter((line) => line !== "");
+function cgroupProcesses(path: string): string[] {
+  try {
+    const text = cgroupFile(path, "pids", "cgroup.procs", "cgroup.procs");
+    return text.split("\n").filter((line) => line !== "");
+  } catch (failure) {
+    // The OCI runtime takes it away soon after the exit.
+    if (failure instanceof Error && "code" in failure && (failure.code === "ENOENT" || failure.code === "ENODEV")) return [];
+    throw failure;
+  }
+}
 
 async function shimPid(pod: Pod): Promise<number> {
   return Number(JSON.parse((await pod.status()).info["info"] ?? "{}").shimPid);

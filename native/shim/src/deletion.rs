@@ -5,7 +5,7 @@ use crate::{
     container::{Phase, Reply},
     error::ShimError,
     exit::Stuck,
-    lifecycle, mounts,
+    lifecycle, log, mounts,
     server::Server,
     volumes,
 };
@@ -85,8 +85,8 @@ impl Server {
         }
     }
 
-    /// The runtime has taken away what it made; what we made follows. One that was stuck is not asked again: the next deletion
-    /// does without it.
+    /// The runtime has taken away what it made; what we made follows when somebody has asked for that. One that was stuck is not
+    /// asked again: the next deletion does without it.
     pub fn deleted(&mut self, id: &str, stuck: Option<Stuck>) {
         let Some(container) = self.containers.get_mut(id) else { return };
         container.launched = false;
@@ -96,6 +96,13 @@ impl Server {
         }
         if self.config.hide_unified {
             mounts::clear_unified(&container.cgroup_path);
+        }
+        if container.deleters.is_empty() {
+            if let Some(stuck) = stuck {
+                log::warn(ShimError::Stuck { doing: format!("delete container {id}: oci delete"), stuck });
+            }
+            container.phase = Phase::Exited;
+            return;
         }
         let removed = match stuck {
             Some(stuck) => Err(ShimError::Stuck { doing: format!("delete container {id}: oci delete"), stuck }),

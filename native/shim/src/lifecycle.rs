@@ -96,16 +96,14 @@ impl Server {
         container.phase = Phase::Exited;
         (container.input, container.console) = (None, None);
         let report = container.report();
-        let deleting = !container.deleters.is_empty();
         for (stream, bytes) in rest {
             self.give_output(id, stream, &bytes);
         }
         self.end_attached(id, exit.exit_code);
         self.tell_all(CallResult::ContainerExited(report));
         sys::failpoint!("shim: told exit");
-        if deleting {
-            self.start_delete(id);
-        }
+        // Nothing asks the runtime for it any more, so it takes its part away while who waited for the exit makes up its mind.
+        self.start_delete(id);
     }
 }
 
