@@ -383,12 +383,17 @@ for (const [signal, words] of [
   });
 }
 
-/** The process that the helper started, once it has a child: that is the one that reads. */
+/** Before that it looks for its parent, and says itself when that has ended. */
+const isShutIn = async (pid: number): Promise<boolean> =>
+  /^Seccomp:\t2$/m.test(await readFile(`/proc/${pid}/status`, "utf8").catch(() => ""));
+
+/** The process that the helper started, once it has a child that reads. */
 async function unpackerOf(helper: HelperClient): Promise<number> {
   const { pid } = await helper.hello();
   for (const deadline = performance.now() + 10_000; performance.now() < deadline; ) {
     const [unpacker] = await childrenOf(pid);
-    if (unpacker !== undefined && (await childrenOf(unpacker)).length > 0) return unpacker;
+    const [reader] = unpacker === undefined ? [] : await childrenOf(unpacker);
+    if (unpacker !== undefined && reader !== undefined && (await isShutIn(reader))) return unpacker;
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   throw new Error("the helper started no unpacker");
