@@ -67,6 +67,8 @@ async function create(
     checkPidTarget(context, planned);
     const user = requestedUser(config, image.config);
     await checkMounts(context, planned);
+    // Of a start that follows at once.
+    context.helper.expectMoves();
     return await context.lock.run(id, () => make(context, planned, image, user, show));
   } catch (failure) {
     throw wrap(failure, `create container ${asked.name} in pod ${sandbox.id}`);

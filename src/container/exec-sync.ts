@@ -35,6 +35,7 @@ export async function execSync(
   }
   const sandbox = context.sandboxes.get(container.sandboxId);
   const image = context.images.get(container.imageId);
+  context.helper.expectMoves();
   try {
     const process = execProcess(container, sandbox, image.config, context.node, command);
     const request = {

@@ -39,7 +39,7 @@ const CALL_TIMEOUT_MS = 60_000;
 // A helper that ended is started again within moments. Every call may be repeated; two may not as they are: a pod that was half
 // made, or a layer half unpacked, is first taken away by who asked.
 const RESTART_BACKOFF = { firstMs: 20, mostMs: 500, giveUpMs: 10_000 };
-const NOT_REPEATED: readonly Call["$case"][] = ["hello", "startSandbox", "unpackLayer", "shutdown"];
+const NOT_REPEATED: readonly Call["$case"][] = ["hello", "startSandbox", "unpackLayer", "expectMoves", "shutdown"];
 
 type Call = Exclude<NonNullable<HelperRequest["call"]>, CopyCall>;
 type Result = NonNullable<HelperResponse["result"]>;
@@ -69,6 +69,8 @@ export interface Helper {
   checkPath(request: CheckPath): Promise<void>;
   listObjects(request: ListObjects): Promise<ListObjectsResult>;
   releaseMount(request: ReleaseMount): Promise<void>;
+  /** Ahead of a call of an OCI runtime that moves a process to a cgroup; nobody has to wait for it, or to heed its failure. */
+  expectMoves(): void;
   shutdown(): Promise<void>;
   /** A connection of its own for one copy. @param signal ends the copy */
   openCopy(call: CopyCall, signal: AbortSignal): Promise<CopyConnection>;
@@ -104,6 +106,7 @@ export class HelperClient implements Helper {
   removeCgroup = (value: RemoveCgroup) => this.#done({ $case: "removeCgroup", value });
   killProcess = (value: KillProcess) => this.#done({ $case: "killProcess", value });
   checkPath = (value: CheckPath) => this.#done({ $case: "checkPath", value }, 0);
+  expectMoves = () => void this.#done({ $case: "expectMoves", value: {} }).catch(() => {});
   shutdown = () => this.#done({ $case: "shutdown", value: {} });
   listObjects = (value: ListObjects) => this.#call({ $case: "listObjects", value }, (result) => resultOf(result, "listObjects"));
   releaseMount = (value: ReleaseMount) => this.#done({ $case: "releaseMount", value });

@@ -32,6 +32,7 @@ export class FakeHelper implements Helper {
   checkPath = refuse("checkPath");
   listObjects: Helper["listObjects"] = refuse("listObjects");
   releaseMount = refuse("releaseMount");
+  expectMoves = () => {};
   shutdown = refuse("shutdown");
   openCopy = refuse("openCopy");
   packFolder = refuse("packFolder");

@@ -2,6 +2,7 @@
 
 use crate::{
     both::both,
+    cgroup_moves,
     error::HelperError,
     host_ports, inventory,
     log::{self, Level},
@@ -50,6 +51,10 @@ pub fn run(node: &Node, call: Option<Call>) -> Result<Option<CallResult>, Helper
             inventory::list(node, &request).map(|result| Some(CallResult::ListObjects(result)))
         }
         Call::ReleaseMount(request) => mount_table::release(node, &request).map(|()| None),
+        Call::ExpectMoves(_) => {
+            cgroup_moves::expect(node);
+            Ok(None)
+        }
         Call::Shutdown(_) => Ok(None),
         // Served by `copy::take_over`, before a worker is asked.
         Call::CopyFrom(_) | Call::CopyTo(_) | Call::PackFolder(_) => Err(HelperError::UnknownCall),

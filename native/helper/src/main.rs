@@ -4,6 +4,7 @@
 mod arguments;
 mod both;
 mod calls;
+mod cgroup_moves;
 mod confine;
 mod container_root;
 mod copy;

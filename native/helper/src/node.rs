@@ -79,8 +79,13 @@ impl Node {
     }
 
     fn shim_cgroups(&self) -> Vec<PathBuf> {
-        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let leaf = self.shim_cgroup_leaf();
+        self.own_cgroups().into_iter().map(|own| own.join(&leaf)).collect()
+    }
+
+    /// Our own cgroup, in each hierarchy that limits anything.
+    pub fn own_cgroups(&self) -> Vec<PathBuf> {
+        let own = fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
         let mut folders = Vec::new();
         for line in own.lines() {
             let mut fields = line.splitn(3, ':').skip(1);
@@ -97,7 +102,7 @@ impl Node {
             if let Some(hierarchy) = hierarchy.filter(|_| wanted) {
                 let own = CgroupPath::parse(path)
                     .map_or_else(|_| hierarchy.mount.clone(), |path| path.under(&hierarchy.mount));
-                folders.push(own.join(&leaf));
+                folders.push(own);
             }
         }
         folders
