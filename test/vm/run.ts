@@ -13,7 +13,7 @@ const HERE = join(TREE, "test/vm");
 const BUILD = join(TREE, "build/vm");
 const RESULTS = join(TREE, "build/results");
 const CONSOLE = join(RESULTS, "vm-console.txt");
-const LONGEST_MS = { tests: 10 * 60_000, conformance: 60 * 60_000 };
+const LONGEST_MS = { tests: 8 * 60_000, conformance: 60 * 60_000 };
 const TOLD_LINES = 60;
 
 /** The image's folder, made if it is not there. Its name is what goes into it; one that was made of other things goes. */
