@@ -32,9 +32,7 @@ async function others(container: Container): Promise<string[]> {
 }
 
 function othersIn(cgroupPath: string): string[] {
-  const pids = cgroupFile(cgroupPath, "memory", "cgroup.procs", "cgroup.procs")
-    .split("\n")
-    .filter((pid) => pid !== "");
+  const pids = processesOf(cgroupPath);
   const lines = pids.flatMap((pid) => {
     try {
       return readFileSync(`/proc/${pid}/cmdline`, "latin1").replaceAll("\0", " ").trim();
@@ -43,6 +41,16 @@ function othersIn(cgroupPath: string): string[] {
     }
   });
   return lines.filter((line) => line !== "sleep 1000" && line !== "");
+}
+
+/** None where the cgroup has gone. */
+function processesOf(cgroupPath: string): string[] {
+  try {
+    return cgroupFile(cgroupPath, "memory", "cgroup.procs", "cgroup.procs").split("\n").filter(Boolean);
+  } catch (failure) {
+    if (failure instanceof Error && "code" in failure && failure.code === "ENOENT") return [];
+    throw failure;
+  }
 }
 
 const begun = (container: Container): Promise<true> =>

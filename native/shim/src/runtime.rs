@@ -2,6 +2,7 @@
 
 use crate::{descriptors, error::ShimError, log, null, read_only_program};
 use rustix::{
+    fs::statvfs,
     io::{read, write},
     mount::{UnmountFlags, unmount},
     pipe::{PipeFlags, pipe_with},
@@ -20,6 +21,8 @@ use std::{
 use sys::process::{Fork, fork, fork_into};
 
 const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+// For a few small files of it.
+const ROOM_BYTES: u64 = 64 * 1024;
 const MAX_LOG_BYTES: u64 = 64 * 1024;
 const MAX_MESSAGE_CHARACTERS: usize = 4096;
 
@@ -173,6 +176,19 @@ impl Runtime {
             _ => Err(failed(std::io::Error::from_raw_os_error(i32::from_ne_bytes(errno)))),
         }
     }
+}
+
+/// A runtime that can't write its state or its log ends without a word, so that is asked before. `folder` is where both go.
+pub fn require_room(folder: &Path) -> Result<(), ShimError> {
+    let failed = |source: std::io::Error| {
+        ShimError::io(format!("find room in {} for the OCI runtime", folder.display()), source)
+    };
+    let space = statvfs(folder).map_err(|errno| failed(errno.into()))?;
+    // A file system without a limit has no blocks to tell of.
+    if space.f_blocks > 0 && space.f_bavail.saturating_mul(space.f_frsize) < ROOM_BYTES {
+        return Err(failed(std::io::ErrorKind::StorageFull.into()));
+    }
+    Ok(())
 }
 
 /// A crun that is killed as it begins leaves the place where it was about to mount itself, or has done so.

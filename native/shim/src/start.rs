@@ -44,6 +44,7 @@ impl Server {
         fs::write(&config, &request.config_json)
             .map_err(|source| ShimError::io(format!("write {}", config.display()), source))?;
         exit::reserve_record(&container.folder)?;
+        runtime::require_room(&container.folder)?;
         sys::failpoint!("shim: wrote spec");
         let rotation = Rotation { max_bytes: request.log_max_bytes, max_files: request.log_max_files as usize };
         container.log = Log::open(&request.log_directory, &request.log_path, rotation)?;
