@@ -2,7 +2,7 @@
 import { readFile, stat } from "node:fs/promises";
 import test from "ava";
 import { berthOf } from "../lib/berth.ts";
-import { isRunning } from "../lib/kernel.ts";
+import { freezeCgroup, isRunning } from "../lib/kernel.ts";
 import { TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
 import { shared } from "../lib/teardown.ts";
@@ -154,6 +154,18 @@ test("a pod whose shim dies together with the helper is settled, and can be remo
   await node().eventually("its pod is not ready", async () =>
     (await pod.status()).status.state === "SANDBOX_NOTREADY" ? true : undefined,
   );
+  await pod.remove();
+});
+
+test("a pod whose shim dies while its container is frozen is settled, and can be removed", async (t) => {
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"]);
+  const pid = await container.pid();
+  freezeCgroup(await container.cgroupPath());
+  const shimPid = Number(JSON.parse((await pod.status()).info["info"] ?? "{}").shimPid);
+  process.kill(shimPid, "SIGKILL");
+  t.like(await container.reached("CONTAINER_EXITED"), { exit_code: 137, reason: "ShimLost" });
+  t.false(isRunning(pid));
   await pod.remove();
 });
 

@@ -1,5 +1,5 @@
 // What the kernel itself says.
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { readFileSync, readdirSync, readlinkSync, writeFileSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 
@@ -30,6 +30,12 @@ export const IS_V2 = readdirSync(CGROUPS).includes("cgroup.controllers");
 /** A file of a cgroup: of its controller's hierarchy on v1, of the one hierarchy on v2. */
 export function cgroupFile(path: string, controller: string, v1: string, v2: string): string {
   return readFileSync(IS_V2 ? join(CGROUPS, path, v2) : join(CGROUPS, controller, path, v1), "utf8").trim();
+}
+
+/** As who checkpoints or pauses it does; nobody lets it go again. */
+export function freezeCgroup(path: string): void {
+  if (IS_V2) writeFileSync(join(CGROUPS, path, "cgroup.freeze"), "1");
+  else writeFileSync(join(CGROUPS, "freezer", path, "freezer.state"), "FROZEN");
 }
 
 /** All that Berth could leave in this kernel, a line each, sorted; to be compared before and after. */

@@ -3,7 +3,8 @@
 use crate::{CgroupError, CgroupPath, Cgroups};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
-    fs,
+    fs::{self, File},
+    io::{self, Write},
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -11,6 +12,7 @@ use std::{
 
 const FIRST_WAIT: Duration = Duration::from_micros(200);
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
+const FREEZER: &str = "freezer.state";
 // Rounds of plain kills before the cgroup is frozen, so that a fork bomb can't outrun them.
 const ROUNDS_BEFORE_FREEZE: u32 = 3;
 // No cgroup of a pod is nested deeper.
@@ -34,19 +36,15 @@ impl Cgroups {
                 if fs::write(folder.join("cgroup.kill"), "1").is_err() {
                     kill_each(&pids);
                 }
-            } else if round < ROUNDS_BEFORE_FREEZE {
-                kill_each(&pids);
             } else {
-                let state = folder.join("freezer.state");
-                let frozen = fs::write(&state, "FROZEN").is_ok();
+                // What forks faster than it is listed is held meanwhile.
+                if round >= ROUNDS_BEFORE_FREEZE {
+                    let _ = fs::write(folder.join(FREEZER), "FROZEN");
+                }
                 kill_each(&processes(&folder, 0));
-                // The signal is taken when the process is let go.
-                if frozen {
-                    fs::write(&state, "THAWED").map_err(|source| CgroupError::Write {
-                        file: state,
-                        value: "THAWED".into(),
-                        source,
-                    })?;
+                // What is frozen, by us or by whoever was to let it go and is not there any more, takes the signal when it is let go.
+                if round > 0 {
+                    thaw(&folder, 0)?;
                 }
             }
             thread::sleep(wait);
@@ -74,15 +72,36 @@ fn kill_each(pids: &[i32]) {
     }
 }
 
+/// Each of them, for one that was frozen itself does not go on with the one above it.
+fn thaw(folder: &Path, depth: u32) -> Result<(), CgroupError> {
+    let file = folder.join(FREEZER);
+    match File::options().write(true).open(&file).and_then(|mut state| state.write_all(b"THAWED")) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => {
+            return Err(CgroupError::Write { file, value: "THAWED".into(), source });
+        }
+        // It went meanwhile, or there is no such controller.
+        _ => {}
+    }
+    if depth < MAX_DEPTH {
+        for below in folders_in(folder) {
+            thaw(&below, depth + 1)?;
+        }
+    }
+    Ok(())
+}
+
+fn folders_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())).map(|entry| entry.path())
+}
+
 fn processes(folder: &Path, depth: u32) -> Vec<i32> {
     let text = fs::read_to_string(folder.join("cgroup.procs")).unwrap_or_default();
     // 0 stands for a process of a PID namespace that we can't see into; it can't be signalled by number.
     let mut pids: Vec<i32> = text.lines().filter_map(|line| line.parse().ok()).filter(|pid| *pid > 0).collect();
     if depth < MAX_DEPTH {
-        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
-                pids.extend(processes(&entry.path(), depth + 1));
-            }
+        for below in folders_in(folder) {
+            pids.extend(processes(&below, depth + 1));
         }
     }
     pids
