@@ -55,18 +55,24 @@ const CALLS: Readonly<Record<string, (container: Container) => Promise<unknown>>
   exec: (container) => container.exec(["sleep", "1000"]),
 };
 
+/** And `left`, what the kernel has more than now. */
+async function podWithWitness(): Promise<{ pod: Pod; witness: Container; left: () => string[] }> {
+  const instanceId = await node().instanceId();
+  const pod = await Pod.run(node());
+  const witness = await pod.start("witness", ["sleep", "1000"]);
+  // What a pod gets with its first exec stays as long as the pod.
+  await witness.output("true");
+  const before = kernelObjectsOf(node().folder, instanceId);
+  return { pod, witness, left: () => kernelObjectsOf(node().folder, instanceId).filter((line) => !before.includes(line)) };
+}
+
 for (const [when, verbs] of [
   ["before", ["create", "start", "exec"]],
   ["after", ["create", "start"]],
 ] as const) {
   for (const verb of verbs) {
     test(`a runtime that hangs ${when} its ${verb} is killed, and its container can be removed`, async (t) => {
-      const instanceId = await node().instanceId();
-      const pod = await Pod.run(node());
-      const witness = await pod.start("witness", ["sleep", "1000"]);
-      // What a pod gets with its first exec stays as long as the pod.
-      await witness.output("true");
-      const before = kernelObjectsOf(node().folder, instanceId);
+      const { pod, witness, left } = await podWithWitness();
       const container = await pod.create("one", ["sleep", "1000"]);
       if (verb === "exec") await container.start();
 
@@ -83,7 +89,6 @@ for (const [when, verbs] of [
 
       await container.stop();
       await container.remove();
-      const left = () => kernelObjectsOf(node().folder, instanceId).filter((line) => !before.includes(line));
       await node().eventually(`nothing is left: ${left()}`, async () => (left().length === 0 ? true : undefined));
       const places = () => readdirSync(join(node().state, "pods", pod.id)).filter((name) => name.startsWith("crun."));
       await node().eventually("no place of a copy is left", async () => (places().length === 0 ? true : undefined));
@@ -95,11 +100,7 @@ for (const [when, verbs] of [
 }
 
 test("a runtime that hangs before its delete, when the container has ended, is killed, and the container can be removed", async (t) => {
-  const instanceId = await node().instanceId();
-  const pod = await Pod.run(node());
-  const witness = await pod.start("witness", ["sleep", "1000"]);
-  await witness.output("true");
-  const before = kernelObjectsOf(node().folder, instanceId);
+  const { pod, witness, left } = await podWithWitness();
   const container = await pod.start("one", ["sleep", "1000"]);
   await hang(folder(), "delete", "before");
   await container.stop();
@@ -110,7 +111,6 @@ test("a runtime that hangs before its delete, when the container has ended, is k
   const log = readFileSync(join(node().state, "pods", pod.id, "shim.log"), "utf8");
   t.regex(log, new RegExp(`${container.id}.*oci delete: the OCI runtime did not end within 1s and was killed`));
   await container.remove();
-  const left = () => kernelObjectsOf(node().folder, instanceId).filter((line) => !before.includes(line));
   await node().eventually(`nothing is left: ${left()}`, async () => (left().length === 0 ? true : undefined));
   await hang(folder(), "none", "before");
   await pod.remove();

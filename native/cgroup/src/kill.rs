@@ -37,11 +37,11 @@ impl Cgroups {
                     kill_each(&pids);
                 }
             } else {
-                // What forks faster than it is listed is held meanwhile.
-                if round >= ROUNDS_BEFORE_FREEZE {
-                    let _ = fs::write(folder.join(FREEZER), "FROZEN");
+                kill_each(&pids);
+                // What forks faster than it is listed is held while it is listed once more.
+                if round >= ROUNDS_BEFORE_FREEZE && fs::write(folder.join(FREEZER), "FROZEN").is_ok() {
+                    kill_each(&processes(&folder, 0));
                 }
-                kill_each(&processes(&folder, 0));
                 // What is frozen, by us or by whoever was to let it go and is not there any more, takes the signal when it is let go.
                 if round > 0 {
                     thaw(&folder, 0)?;

@@ -181,7 +181,6 @@ pub fn now_nanos() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
 }
 
-/// May last as long as a server is away; that is why it is done here, where one worker more or less is nobody's loss.
 fn remove_tree(node: &Node, text: &str) -> Result<(), HelperError> {
     let path = node.owned_path("remove folder", text, &[&node.options.root, &node.options.state])?;
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return Ok(()) };

@@ -22,15 +22,14 @@ pub struct Door {
 
 impl Door {
     pub fn find(root: &ContainerRoot) -> Result<Self, HelperError> {
-        let gone = |why| HelperError::Gone { doing: "enter the container's root", why };
-        let shim = process::hold(root.shim_pid, root.shim_start_ticks).ok_or_else(|| gone("its shim has ended"))?;
+        let shim = process::hold(root.shim_pid, root.shim_start_ticks).ok_or_else(|| changed("its shim has ended"))?;
         let process = match root.pid {
             0 => None,
             pid => Some(
                 Pid::from_raw(pid)
                     .filter(|_| pid > 1)
                     .and_then(|pid| pidfd_open(pid, PidfdFlags::empty()).ok())
-                    .ok_or_else(|| gone("its first process has just ended"))?,
+                    .ok_or_else(|| changed("its first process has just ended"))?,
             ),
         };
         Ok(Self { shim, rootfs: root.rootfs.clone(), process })
@@ -46,7 +45,7 @@ impl Door {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let root = openat(CWD, &self.rootfs, flags, Mode::empty()).map_err(failed("open it"))?;
         if fstatfs(&root).map_err(failed("look at it"))?.f_type as u32 != OVERLAYFS {
-            return Err(HelperError::Gone { doing: "enter the container's root", why: "it is not mounted" });
+            return Err(changed("it is not mounted"));
         }
         let its = fstat(&root).map_err(failed("look at it"))?;
         if let Some(process) = self.process {
@@ -54,15 +53,13 @@ impl Door {
             match move_into_thread_name_spaces(process.as_fd(), ThreadNameSpaceType::MOUNT) {
                 Ok(()) => {}
                 Err(Errno::SRCH) => {
-                    let why = "its first process has just ended";
-                    return Err(HelperError::Gone { doing: "enter the container's root", why });
+                    return Err(changed("its first process has just ended"));
                 }
                 Err(errno) => return Err(failed("join its mount namespace")(errno)),
             }
             // Whoever this process is: it is the container's when it has the container's root, and only then.
             if !is_same(&its, &stat("/").map_err(failed("look at its process's root"))?) {
-                let why = "its first process does not have that root";
-                return Err(HelperError::Gone { doing: "enter the container's root", why });
+                return Err(changed("its first process does not have that root"));
             }
             confine::leave_mount_namespace()?;
             chdir("/").map_err(failed("enter it"))?;
@@ -82,4 +79,8 @@ impl Door {
 /// Of an overlay the device number is its own while it is mounted.
 fn is_same(a: &Stat, b: &Stat) -> bool {
     (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+}
+
+fn changed(why: &'static str) -> HelperError {
+    HelperError::State { doing: "enter the container's root".into(), why }
 }

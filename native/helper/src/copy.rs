@@ -39,7 +39,7 @@ const MAX_REQUEST_BYTES: u64 = 64 * 1024;
 
 static COPIES: AtomicUsize = AtomicUsize::new(0);
 
-pub fn is_copy(request: &HelperRequest) -> bool {
+pub fn takes_connection(request: &HelperRequest) -> bool {
     matches!(request.call, Some(Call::CopyFrom(_) | Call::CopyTo(_) | Call::PackFolder(_)))
 }
 

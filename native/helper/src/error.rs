@@ -37,9 +37,9 @@ pub enum HelperError {
         who: &'static str,
         status: ExitStatus,
     },
-    /// What a call is about has ended meanwhile.
-    Gone {
-        doing: &'static str,
+    /// What a call is about has ended meanwhile, or is not what it would have to be.
+    State {
+        doing: String,
         why: &'static str,
     },
     /// A program of the node has the port that a pod wants.
@@ -57,11 +57,6 @@ pub enum HelperError {
         path: String,
         mount: PathBuf,
         needed: &'static str,
-    },
-    /// Something of the node that is in the way of a file.
-    Place {
-        doing: String,
-        why: &'static str,
     },
     /// A call that this build does not know.
     UnknownCall,
@@ -85,11 +80,9 @@ impl HelperError {
             Self::Layer(cause) => cause.kind(),
             Self::Argument { .. } => ErrorKind::InvalidArgument,
             Self::Peer { failure, .. } => failure.kind(),
-            Self::Gone { .. }
-            | Self::Place { .. }
-            | Self::PortInUse { .. }
-            | Self::ForeignAddress { .. }
-            | Self::Propagation { .. } => ErrorKind::FailedPrecondition,
+            Self::State { .. } | Self::PortInUse { .. } | Self::ForeignAddress { .. } | Self::Propagation { .. } => {
+                ErrorKind::FailedPrecondition
+            }
             Self::ShutIn { .. } => ErrorKind::Internal,
             Self::UnknownCall => ErrorKind::Unimplemented,
             Self::Overload => ErrorKind::ResourceExhausted,
@@ -119,8 +112,7 @@ impl fmt::Display for HelperError {
                 }
                 _ => write!(f, "{doing}: the {who} ended without an answer ({status})"),
             },
-            Self::Gone { doing, why } => write!(f, "{doing}: {why}"),
-            Self::Place { doing, why } => write!(f, "{doing}: {why}"),
+            Self::State { doing, why } => write!(f, "{doing}: {why}"),
             Self::PortInUse { protocol, address } => {
                 write!(f, "bind host port {} of {protocol} at {}: ", address.port(), address.ip())?;
                 f.write_str("a program of the node has it")

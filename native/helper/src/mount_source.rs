@@ -11,6 +11,7 @@ use std::{
 };
 use wire::{CheckPath, Propagation};
 
+/// May last as long as a server is away; that is why it is done here, where one worker more or less is nobody's loss.
 pub fn check(request: &CheckPath) -> Result<(), HelperError> {
     let path = &request.path;
     let failed = |source: io::Error| HelperError::io(format!("look at {path}"), source);

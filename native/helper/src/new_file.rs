@@ -40,8 +40,8 @@ impl NewFile {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder =
             openat2(CWD, folder, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS).map_err(|errno| match errno {
-                Errno::LOOP => gone("open folder", folder, "a part of its path is a link"),
-                Errno::NOTDIR => gone("open folder", folder, "it is none"),
+                Errno::LOOP => unfit("open folder", folder, "a part of its path is a link"),
+                Errno::NOTDIR => unfit("open folder", folder, "it is none"),
                 errno => HelperError::io(format!("open folder {}", folder.display()), errno),
             })?;
         let file = Self { name: name.to_owned(), folder, path };
@@ -54,7 +54,7 @@ impl NewFile {
         let flags = OFlags::WRONLY | OFlags::TMPFILE | OFlags::CLOEXEC;
         match openat(&self.folder, ".", flags, MODE) {
             Ok(file) => Ok(file.into()),
-            Err(Errno::OPNOTSUPP) => Err(gone("write", &self.path, "its file system can't make files without a name")),
+            Err(Errno::OPNOTSUPP) => Err(unfit("write", &self.path, "its file system can't make files without a name")),
             Err(errno) => Err(self.failed("make", errno)),
         }
     }
@@ -87,7 +87,7 @@ impl NewFile {
         match statat(&self.folder, &self.name, AtFlags::SYMLINK_NOFOLLOW) {
             Err(Errno::NOENT) => Ok(()),
             Ok(stat) if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile => Ok(()),
-            Ok(_) => Err(gone("write", &self.path, "what is there is no regular file")),
+            Ok(_) => Err(unfit("write", &self.path, "what is there is no regular file")),
             Err(errno) => Err(self.failed("look at", errno)),
         }
     }
@@ -97,7 +97,7 @@ impl NewFile {
     }
 }
 
-fn gone(doing: &str, path: &Path, why: &'static str) -> HelperError {
+fn unfit(doing: &str, path: &Path, why: &'static str) -> HelperError {
     let shown = String::from_utf8_lossy(path.as_os_str().as_bytes());
-    HelperError::Place { doing: format!("{doing} {shown}"), why }
+    HelperError::State { doing: format!("{doing} {shown}"), why }
 }

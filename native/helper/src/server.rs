@@ -151,7 +151,7 @@ impl Server {
             }
             decoder.push(&buffer[..bytes]);
             while let Some(request) = decoder.next_message::<HelperRequest>()? {
-                if copy::is_copy(&request) {
+                if copy::takes_connection(&request) {
                     copy::take_over(&self.node, stream, &request);
                     return Ok(());
                 }
