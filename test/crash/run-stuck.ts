@@ -5,6 +5,7 @@ import { Quantiles } from "./quantiles.ts";
 import { Stuck } from "./stuck.ts";
 
 const MOST_CHANGE_PERCENT = 10;
+// Of each round: to make three things hang, an image is pushed, pulled and half unpacked, and the disk is busy with it for a while.
 const WARM_UP_STARTS = 10;
 
 export interface StuckRun {
@@ -16,15 +17,18 @@ export interface StuckRun {
 /** @returns the figures @throws Error with them, when starts take longer than they may */
 export async function runStuck(node: TestNode, { rounds, startsPerRound }: StuckRun): Promise<string> {
   const [calm, calmByTurns, stuck] = [new Quantiles(), [new Quantiles(), new Quantiles()], new Quantiles()];
-  await measure(node, WARM_UP_STARTS, () => {});
+  const run = async (took: (ms: number) => void): Promise<void> => {
+    await measure(node, WARM_UP_STARTS, () => {});
+    await measure(node, startsPerRound, took);
+  };
   for (let round = 0; round < rounds; round++) {
     // The second of a pair is the first of the next, so that a drift of the machine meets both kinds alike.
     const [pair, isSecond] = [Math.floor(round / 2), round % 2 === 1];
     if (isSecond === (pair % 2 === 0)) {
       const three = await Stuck.begin(node, `stuck-${round}`);
-      await measure(node, startsPerRound, (ms) => stuck.add(ms)).finally(() => three.end());
+      await run((ms) => stuck.add(ms)).finally(() => three.end());
     } else {
-      await measure(node, startsPerRound, (ms) => {
+      await run((ms) => {
         calm.add(ms);
         calmByTurns[pair % 2]?.add(ms);
       });
