@@ -1,4 +1,4 @@
-// CreateContainer: intent on disk, then the root mounted by the shim, then created on disk.
+// CreateContainer: intent written, then the root mounted by the shim, then created on disk.
 import { join } from "node:path";
 import type { ShowStage } from "../base/activity.ts";
 import { AgentError, messageOf, refuseWhereStrict, wrap } from "../base/errors.ts";
@@ -86,7 +86,7 @@ async function make(
   const stages = new Stages(clock, `container ${planned.config.name}`, planned.id, show);
   retainImages(planned, images);
   try {
-    await stages.time("record", () => store.commitNew(records.put(planned)));
+    await stages.time("record", () => store.commitNewAhead(records.put(planned)));
     const { layersDir, lowerDirs } = images.lowerDirs(image);
     const made = await stages.time("root", () =>
       sandboxes.shim(planned.sandboxId).createContainer({

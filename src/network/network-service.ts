@@ -200,7 +200,8 @@ export class NetworkService {
           nftTable: this.nftTable,
           hostPorts: portsOf(record),
         });
-        await this.#options.store.commit(this.#endpoints.delete(sandboxId, () => this.#giveBack(record)));
+        // Who takes the pod down records that next, which takes this along; after a power cut in between the address is given back again.
+        await this.#options.store.commitAhead(this.#endpoints.delete(sandboxId, () => this.#giveBack(record)));
       } finally {
         this.#leaving.delete(sandboxId);
       }

@@ -1,4 +1,4 @@
-// RunPodSandbox: intent on disk, then the pod in the kernel, then ready on disk.
+// RunPodSandbox: intent written, then the pod in the kernel, then ready on disk.
 import { hostname as nodeHostname } from "node:os";
 import type { ShowStage } from "../base/activity.ts";
 import { AgentError, during, kindOf, messageOf, refuseWhereStrict, wrap } from "../base/errors.ts";
@@ -44,7 +44,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
   const plan = config.network === "bridge" ? context.network.plan(id, config.hostPorts ?? [], podName) : undefined;
   const planned = planRecord(context, id, config, plan === undefined ? [] : addressesOf(plan.record).map(({ address }) => address));
   try {
-    await stages.time("record", () => store.commitNew(records.put(planned), ...(plan === undefined ? [] : [plan.change])));
+    await stages.time("record", () => store.commitNewAhead(records.put(planned), ...(plan === undefined ? [] : [plan.change])));
   } catch (failure) {
     if (plan !== undefined) context.network.abandon(plan.record);
     throw wrap(failure, `run pod sandbox ${id}: record`);

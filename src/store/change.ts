@@ -5,6 +5,6 @@ export interface Change {
   readonly row: RowChange;
   /** What is recorded together with it; asked for just before both are written. */
   readonly along?: () => readonly Change[];
-  /** runs when it is durable */
+  /** runs when it is written */
   readonly publish: () => void;
 }

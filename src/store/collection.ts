@@ -42,7 +42,7 @@ export class Collection<T extends { readonly id: string }> {
     this.#companion = companion;
   }
 
-  /** The change that stores `record`; give it to `Store.commit`. `published` runs when it is durable. */
+  /** The change that stores `record`; give it to `Store.commit`. `published` runs when it is written. */
   put(record: T, published?: (record: T) => void): Change {
     return {
       row: { kind: this.#kind, id: record.id, text: encodeRecord(record) },

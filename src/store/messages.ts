@@ -13,11 +13,16 @@ export interface Row {
   readonly text: string;
 }
 
-/** Changes that are made all or none. */
-export interface RowCommit {
-  readonly rows: readonly RowChange[];
+export interface CommitOptions {
   /** whether the disk must have room for what comes after it; a stop must not depend on that */
   readonly isNew: boolean;
+  /** whether it has to outlive a power cut, and so waits for the disk */
+  readonly isSynced: boolean;
+}
+
+/** Changes that are made all or none. */
+export interface RowCommit extends CommitOptions {
+  readonly rows: readonly RowChange[];
 }
 
 /** Why a commit was not made. */
@@ -33,7 +38,7 @@ export type WorkerRequest =
 
 export type WorkerReply =
   | { readonly type: "opened"; readonly rows: readonly Row[] }
-  /** one for each commit that was asked for; undefined: it is durable */
+  /** one for each commit that was asked for; undefined: it was made */
   | { readonly type: "committed"; readonly failures: readonly (CommitFailure | undefined)[] }
   | { readonly type: "closed" }
   | { readonly type: "failed"; readonly message: string };

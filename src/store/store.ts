@@ -1,6 +1,6 @@
-// Crash-safe records. A change is computed, committed in one durable transaction, and only then published in
-// memory; readers never see what a crash could take back. Commits that come while one is being written share the
-// next fsync.
+// Crash-safe records. A change is computed, committed in one transaction, and only then published in memory; readers never see what a
+// crash of berthd could take back. A power cut takes back nothing whose commit was synced, and nothing that was committed before that:
+// the log is written in order. Commits that come while one is being written share the next sync.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
@@ -8,11 +8,10 @@ import { AgentError, messageOf } from "../base/errors.ts";
 import { failpoint } from "../base/failpoint.ts";
 import type { Change } from "./change.ts";
 import { Collection } from "./collection.ts";
-import type { CommitFailure, Row, RowChange, WorkerReply, WorkerRequest } from "./messages.ts";
+import type { CommitFailure, CommitOptions, Row, RowChange, WorkerReply, WorkerRequest } from "./messages.ts";
 
-interface PendingCommit {
+interface PendingCommit extends CommitOptions {
   readonly changes: readonly Change[];
-  readonly isNew: boolean;
   readonly resolve: () => void;
   readonly reject: (failure: Error) => void;
 }
@@ -66,17 +65,34 @@ export class Store {
    * @throws AgentError resource-exhausted when the reserve is not enough, unavailable when the database failed; nothing was published
    */
   commit(...changes: readonly Change[]): Promise<void> {
-    return this.#commit(changes, false);
+    return this.#commit(changes, { isNew: false, isSynced: true });
   }
 
   /** The same for something new. @throws AgentError resource-exhausted when the disk has no room for it */
   commitNew(...changes: readonly Change[]): Promise<void> {
-    return this.#commit(changes, true);
+    return this.#commit(changes, { isNew: true, isSynced: true });
+  }
+
+  /**
+   * Writes the changes, all or none, then publishes them, and does not wait for the disk. A killed process loses nothing of it: it is in
+   * the kernel's hands. A power cut may, until the next commit that is synced takes it to the disk. For what comes ahead of such a
+   * commit and is answered by it alone, where all that it speaks of ends with the power too, or is a file that the audit takes for
+   * nobody's.
+   *
+   * @throws AgentError as `commit`
+   */
+  commitAhead(...changes: readonly Change[]): Promise<void> {
+    return this.#commit(changes, { isNew: false, isSynced: false });
+  }
+
+  /** The same for something new. @throws AgentError resource-exhausted when the disk has no room for it */
+  commitNewAhead(...changes: readonly Change[]): Promise<void> {
+    return this.#commit(changes, { isNew: true, isSynced: false });
   }
 
   /** Before something new is begun that is recorded only when it is done. @throws AgentError resource-exhausted */
   requireRoom(): Promise<void> {
-    return this.#commit([], true);
+    return this.#commit([], { isNew: true, isSynced: false });
   }
 
   /** Ends after the commits that were asked for before. */
@@ -89,10 +105,10 @@ export class Store {
     await this.#worker.terminate();
   }
 
-  #commit(changes: readonly Change[], isNew: boolean): Promise<void> {
+  #commit(changes: readonly Change[], options: CommitOptions): Promise<void> {
     if (this.#closing) return Promise.reject(new AgentError("unavailable", "commit records: the store is closed"));
     return new Promise((resolve, reject) => {
-      this.#pending.push({ changes, isNew, resolve, reject });
+      this.#pending.push({ ...options, changes, resolve, reject });
       this.#writing ??= this.#write();
     });
   }
@@ -132,7 +148,7 @@ export class Store {
   /** @returns what became of each, in their order */
   async #writeBatch(batch: readonly PendingCommit[]): Promise<readonly (CommitFailure | undefined)[]> {
     const all = (message: string): CommitFailure[] => batch.map(() => ({ message, isFull: false }));
-    const commits = batch.map(({ changes, isNew }) => ({ rows: changes.map(({ row }) => row), isNew }));
+    const commits = batch.map(({ changes, isNew, isSynced }) => ({ rows: changes.map(({ row }) => row), isNew, isSynced }));
     try {
       const reply = await this.#ask({ type: "commit", commits });
       return reply.type === "committed" ? reply.failures : all(reply.type === "failed" ? reply.message : reply.type);

@@ -20,13 +20,14 @@ class RecordDatabase {
   readonly #reserve: Reserve;
   readonly #put: StatementSync;
   readonly #delete: StatementSync;
+  #isSynced: boolean | undefined;
 
   constructor(path: string) {
     takeUpLog(path);
     this.#database = new DatabaseSync(path, { timeout: BUSY_TIMEOUT_MS });
     // EXCLUSIVE comes first: then the log's index is in memory, and no file of it needs room.
-    // FULL syncs the log at every commit: what was answered survives a power cut.
-    this.#database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;");
+    this.#database.exec("PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL;");
+    this.#sync(true);
     migrate(this.#database);
     // Of a Berth that had the log's index in a file and was killed; nobody but us has the database now.
     rmSync(`${path}-shm`, { force: true });
@@ -46,16 +47,21 @@ class RecordDatabase {
       .map((row) => ({ kind: String(row["kind"]), id: String(row["id"]), text: String(row["body"]) }));
   }
 
-  /** In one transaction, so that they share an fsync; on a full disk each in its own, so that a large one takes no small one along. */
+  /** In one transaction, so that they share a sync; on a full disk each in its own, so that a large one takes no small one along. */
   commit(commits: readonly RowCommit[]): (CommitFailure | undefined)[] {
     const fresh = commits.filter(({ isNew }) => isNew);
     const problem = fresh.length === 0 ? undefined : this.#reserve.problem(sizeOf(fresh));
     const refused = ({ isNew }: RowCommit): boolean => isNew && problem !== undefined;
-    const together = this.#transact(commits.filter((each) => !refused(each)).flatMap(({ rows }) => rows));
-    if (together?.isFull === true) this.#reserve.emptyLog();
+    const taken = commits.filter((each) => !refused(each));
+    const together = this.#transact(
+      taken.flatMap(({ rows }) => rows),
+      taken.some(({ isSynced }) => isSynced),
+    );
+    // After a sync that failed nobody knows what of the log is on the disk, also of what was not synced before: it begins anew.
+    if (together !== undefined) this.#reserve.emptyLog();
     return commits.map((each) => {
       if (refused(each)) return { message: problem ?? "", isFull: true };
-      return together?.isFull === true ? this.#transact(each.rows) : together;
+      return together?.isFull === true ? this.#transact(each.rows, each.isSynced) : together;
     });
   }
 
@@ -63,9 +69,22 @@ class RecordDatabase {
     this.#reserve.close();
   }
 
-  #transact(rows: readonly RowChange[]): CommitFailure | undefined {
+  /**
+   * Whether the next commits wait until the log is on the disk. All else is as safe without: the log's beginning is synced when it is
+   * written, and a checkpoint syncs the log before and the database after.
+   *
+   * @source sqlite.org, pragma.html#pragma_synchronous: NORMAL and FULL in WAL mode
+   */
+  #sync(isSynced: boolean): void {
+    if (this.#isSynced === isSynced) return;
+    this.#database.exec(`PRAGMA synchronous = ${isSynced ? "FULL" : "NORMAL"}`);
+    this.#isSynced = isSynced;
+  }
+
+  #transact(rows: readonly RowChange[], isSynced: boolean): CommitFailure | undefined {
     if (rows.length === 0) return undefined;
     try {
+      this.#sync(isSynced);
       this.#database.exec("BEGIN IMMEDIATE");
       for (const { kind, id, text } of rows) {
         if (text === undefined) this.#delete.run(kind, id);

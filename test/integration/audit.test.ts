@@ -2,7 +2,7 @@
 import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, renameSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { DatabaseSync } from "node:sqlite";
@@ -11,7 +11,7 @@ import { encodeRecord } from "../../src/store/codec.ts";
 import { HelperClient } from "../../src/native-client/helper.ts";
 import { NamespaceUse, PortProtocol } from "../../src/generated/berth/native/helper.ts";
 import { berthOf } from "../lib/berth.ts";
-import { cgroupFile, isRunning, kernelObjectsOf, links } from "../lib/kernel.ts";
+import { cgroupFile, isRunning, kernelObjects, kernelObjectsOf, links } from "../lib/kernel.ts";
 import { TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
 import { shared } from "../lib/teardown.ts";
@@ -266,6 +266,27 @@ test.serial("an address of no pod is given back at the next start of berthd, and
   await node().eventually("the address is given back", async () => (node().log.includes("was mended") ? true : undefined));
   t.regex(node().log, /"class":"address","object":"10\.88\.77\.7"/);
   await agrees(t);
+});
+
+test.serial("a pod with its container, whose records a power cut has taken, is gone after the next start of berthd", async (t) => {
+  const { root, state } = node();
+  const [database, before] = [join(root, "records.db"), join(root, "records.before")];
+  await node().shutdown();
+  copyFileSync(database, before);
+  await node().boot();
+  const pod = await Pod.run(node());
+  const container = await pod.start("one", ["sleep", "1000"]);
+  await node().crash();
+  renameSync(before, database);
+  rmSync(`${database}-wal`);
+  await node().boot();
+  await node().eventually("nothing differs", async () => ((await audit()).code === 0 ? true : undefined));
+  for (const path of [join(root, "containers", container.id), join(state, "pods", pod.id), join(state, "s", pod.id.slice(0, 24))])
+    t.false(existsSync(path), path);
+  t.deepEqual(
+    kernelObjects().filter((line) => [pod.id, container.id].some((id) => line.includes(id.slice(0, 11)))),
+    [],
+  );
 });
 
 test.serial("pods that come and go are never named while they do", async (t) => {

@@ -1,6 +1,6 @@
-// A file system of its own that a test can fill to its last block.
+// A file system of its own that a test can fill to its last block, and see as a power cut would leave it.
 import { execFileSync } from "node:child_process";
-import { closeSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, truncateSync, writeSync } from "node:fs";
+import { closeSync, copyFileSync, fsyncSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, truncateSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Teardown } from "./teardown.ts";
@@ -10,21 +10,30 @@ const MEBIBYTE = 1024 * 1024;
 export class SmallDisk {
   readonly path: string;
 
-  private constructor(path: string) {
+  readonly #image: string;
+
+  private constructor(path: string, image = "") {
     this.path = path;
+    this.#image = image;
   }
 
   /** ext4 on a loop device: blocks, a journal and inodes as on a real disk. */
   static ext4(t: Teardown, mebibytes: number): SmallDisk {
+    return SmallDisk.#onLoop(t, (image) => {
+      closeSync(openSync(image, "w"));
+      truncateSync(image, mebibytes * MEBIBYTE);
+      // Nothing is kept back for root, which the node is.
+      execFileSync("mkfs.ext4", ["-q", "-m", "0", image]);
+    });
+  }
+
+  static #onLoop(t: Teardown, make: (image: string) => void): SmallDisk {
     const [folder, path] = mountPoint();
     const image = join(folder, "image");
-    closeSync(openSync(image, "w"));
-    truncateSync(image, mebibytes * MEBIBYTE);
-    // Nothing is kept back for root, which the node is.
-    execFileSync("mkfs.ext4", ["-q", "-m", "0", image]);
+    make(image);
     execFileSync("mount", ["-o", "loop", image, path]);
     t.teardown(() => unmount(folder, path));
-    return new SmallDisk(path);
+    return new SmallDisk(path, image);
   }
 
   static tmpfs(t: Teardown, mebibytes: number): SmallDisk {
@@ -32,6 +41,11 @@ export class SmallDisk {
     execFileSync("mount", ["-t", "tmpfs", "-o", `size=${mebibytes}m`, "tmpfs", path]);
     t.teardown(() => unmount(folder, path));
     return new SmallDisk(path);
+  }
+
+  /** What is on an ext4 now: what the kernel has not yet written to it is in the file system's memory, and not in its image. */
+  afterPowerCut(t: Teardown): SmallDisk {
+    return SmallDisk.#onLoop(t, (image) => copyFileSync(this.#image, image));
   }
 
   /** To the last block. */

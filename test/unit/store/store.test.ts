@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { copyFile, link, mkdtemp, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -43,6 +44,31 @@ test("a change is published only when it is durable", async (t) => {
   t.is(items.get("a"), undefined);
   await committing;
   t.like(items.get("a"), { at: 1n });
+  await store.close();
+});
+
+test("a kill loses nothing, whether it was synced or not", async (t) => {
+  const root = await folder(t);
+  const source = new URL("../../../src/store/store.ts", import.meta.url).href;
+  const script = `
+    const { Store } = await import(${JSON.stringify(source)});
+    const store = await Store.open(${JSON.stringify(root)});
+    const items = store.collection("item");
+    await store.commitNewAhead(items.put({ id: "new", at: 1n }), items.put({ id: "changed", at: 1n }));
+    await store.commit(items.put({ id: "changed", at: 2n }));
+    await store.commitAhead(items.put({ id: "changed", at: 3n }), items.delete("new"));
+    await store.commitNewAhead(items.put({ id: "last", at: 4n }));
+    process.kill(process.pid, "SIGKILL");`;
+  const { signal, stderr } = spawnSync(process.execPath, ["--eval", script], { encoding: "utf8" });
+  t.is(signal, "SIGKILL", stderr);
+  const store = await Store.open(root);
+  t.deepEqual(
+    [...store.collection<Item>("item").values()],
+    [
+      { id: "changed", at: 3n },
+      { id: "last", at: 4n },
+    ],
+  );
   await store.close();
 });
 
