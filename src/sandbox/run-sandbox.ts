@@ -76,6 +76,8 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
         execCgroupPath: execCgroupPath(context, id),
       });
     const started = await stages.time("start", () => (plan === undefined ? start() : withNetwork(context, start)));
+    // Of the containers that follow at once.
+    helper.expectMoves();
     stages.addAll(started.stages);
     sandbox = {
       ...planned,

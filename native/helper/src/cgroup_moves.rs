@@ -1,6 +1,7 @@
 //! The wait of the kernel before it moves a process to another cgroup, taken ahead of the move. The first move after a quiet time,
-//! wherever it is, waits until every CPU has passed a quiet point (5 to 20 ms); one that follows at once does not. An OCI runtime
-//! moves each container and command, and would wait in the middle of its work.
+//! wherever it is, waits until every CPU has passed a quiet point (5 to 20 ms), and no cgroup is made meanwhile. One that follows within
+//! about as long again does not wait, and prolongs that time (kernel/rcu/sync.c). An OCI runtime moves each container and command, and
+//! would wait in the middle of its work.
 
 use crate::node::Node;
 use std::{fs, sync::Mutex};
