@@ -9,7 +9,8 @@ pub struct Place<'a> {
     pub spec: &'a Spec,
     /// absolute; the shim has mounted it
     pub root: &'a Path,
-    /// the container's side of its terminal, to be bound to /dev/console
+    /// the container's side of its terminal, for `enter` to bind to /dev/console; `prepare` gets none, as the devpts that it is made in
+    /// is not there yet
     pub terminal: Option<BorrowedFd<'a>>,
 }
 

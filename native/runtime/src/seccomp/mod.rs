@@ -24,9 +24,9 @@ impl Filter {
         Err(RuntimeError::argument("keep the seccomp filter", "not written yet"))
     }
 
-    /// @param profile for its flags
-    pub fn read(profile: &Seccomp, file: &Path) -> Result<Self, RuntimeError> {
-        let _ = (profile, file);
+    /// @param flags as `make` gave them; the container's state keeps them
+    pub fn read(flags: u64, file: &Path) -> Result<Self, RuntimeError> {
+        let _ = (flags, file);
         Err(RuntimeError::argument("read the seccomp filter", "not written yet"))
     }
 }
