@@ -2,6 +2,7 @@
 //! says (run, exec, delete), and does in one short process what takes others several. It is run once a call, and keeps nothing in memory.
 
 mod cgroups;
+mod console;
 mod error;
 mod process;
 mod rootfs;

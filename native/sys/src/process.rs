@@ -90,18 +90,25 @@ pub fn keep_inherited_descriptors_from_children() -> io::Result<()> {
 /// Signals as a new program expects them: none blocked, none handled. Children leave no zombies, for SIGCHLD is ignored; that
 /// outlives an exec.
 pub fn reset_signals() -> io::Result<()> {
+    default_signals()?;
+    // SAFETY: SIG_IGN names no code of ours.
+    match unsafe { libc::signal(libc::SIGCHLD, libc::SIG_IGN) } {
+        libc::SIG_ERR => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
+}
+
+/// Signals as they are at first: none blocked, none handled, none ignored.
+pub fn default_signals() -> io::Result<()> {
     // What the kernel takes for "as at first": no handler, no flags, no mask. The C library would not let us reset the two
     // signals that it keeps for itself, and its posix_spawn leaves one of them ignored in every program that it starts.
     let default = [0u64; 4];
-    // SAFETY: SIG_DFL and SIG_IGN name no code of ours; the kernel reads four words of `default` and a set of eight bytes,
-    // and writes nothing; a zeroed set is storage that sigemptyset makes a set, and it lives while the kernel reads it.
+    // SAFETY: SIG_DFL names no code of ours; the kernel reads four words of `default` and a set of eight bytes, and writes
+    // nothing; a zeroed set is storage that sigemptyset makes a set, and it lives while the kernel reads it.
     unsafe {
         for signal in 1..=libc::SIGRTMAX() {
             // SIGKILL and SIGSTOP can't be changed, and need not be.
             libc::syscall(libc::SYS_rt_sigaction, signal, default.as_ptr(), std::ptr::null::<u64>(), 8usize);
-        }
-        if libc::signal(libc::SIGCHLD, libc::SIG_IGN) == libc::SIG_ERR {
-            return Err(io::Error::last_os_error());
         }
         let mut none: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut none);

@@ -29,4 +29,10 @@ impl Filter {
         let _ = (flags, file);
         Err(RuntimeError::argument("read the seccomp filter", "not written yet"))
     }
+
+    /// Filters the calls of this process from now on, and of what it runs.
+    pub fn load(&self) -> Result<(), RuntimeError> {
+        sys::seccomp::set_filter(&self.program, self.flags)
+            .map_err(|source| RuntimeError::io("load the seccomp filter", source))
+    }
 }
