@@ -41,7 +41,7 @@ $(stamps)/generated: $(stamps)/node-modules $(protos)
 $(stamps)/native: $(native_sources) $(wildcard proto/berth/native/*.proto)
 	$(call say,builds the native programs (Rust; a minute or two the first time))
 	@mkdir -p $(stamps) $(build)/bin && cd native && cargo build --release --locked
-	@install -m 755 -t $(build)/bin $(addprefix $(native_bin)/,berth-helper berth-shim berth-pod-init berth-port-proxy)
+	@install -m 755 -t $(build)/bin $(addprefix $(native_bin)/,berth-helper berth-shim berth-runtime berth-pod-init berth-port-proxy)
 	@touch $@
 
 $(stamps)/bundle: $(stamps)/generated $(sources) deploy/bundle.ts package.json

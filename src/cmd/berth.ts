@@ -8,6 +8,7 @@ import type { World } from "../cli/session.ts";
 import type { Terminal } from "../cli/terminal.ts";
 import { checkFile } from "../config/check-file.ts";
 import { loadConfig } from "../config/load.ts";
+import { DIRECT, findOwnRuntime } from "./oci-runtimes.ts";
 import { VERSION } from "./version.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
@@ -29,7 +30,7 @@ const world: World = {
     const loaded = loadConfig(file === undefined ? [] : ["--config", file], program);
     if (!("config" in loaded)) throw new Error("the settings are not there");
     const { helperPath, shimPath, ...config } = loaded.config;
-    return { ...config, programs: [helperPath, shimPath] };
+    return { ...config, programs: [helperPath, shimPath], ownRuntime: { name: DIRECT, path: findOwnRuntime(shimPath) } };
   },
   readFacts: (settings) => readFacts(settings, Date.now()),
   checkConfig: (file) => checkFile(file, program),

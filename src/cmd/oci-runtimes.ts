@@ -1,7 +1,7 @@
 // OCI runtimes of this machine: which there are, and what they say of themselves.
 import { execFile } from "node:child_process";
 import { statSync } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { AgentError } from "../base/errors.ts";
 import type { RuntimeCommand } from "../config/table.ts";
@@ -24,17 +24,45 @@ export function findProgram(name: string, path = process.env["PATH"] ?? ""): str
     .find(isProgram);
 }
 
-/** Handlers by name: "" is the default, crun where it is installed, else runc. @param more runtimes by handler */
-export function findRuntimes(configured: string, more: Readonly<Record<string, RuntimeCommand>>): ReadonlyMap<string, OciRuntime> {
+/** Of handlers, and as a value of the setting `runtime`: the runtime of Berth's own. */
+export const DIRECT = "direct";
+
+/** The program of Berth's own runtime, beside the shim that runs it. @param shim as the settings name it */
+export function findOwnRuntime(shim: string): string | undefined {
+  const path = findProgram(shim);
+  return path && findProgram(join(dirname(path), "berth-runtime"));
+}
+
+/**
+ * Handlers by name: "" is the default, crun where it is installed, else runc.
+ *
+ * @param more runtimes by handler
+ * @param own the program of Berth's own; undefined where it is not there, or the kernel can't run it
+ */
+export function findRuntimes(
+  configured: string,
+  more: Readonly<Record<string, RuntimeCommand>>,
+  own: string | undefined,
+): ReadonlyMap<string, OciRuntime> {
   const runtimes = new Map<string, OciRuntime>();
+  if (own !== undefined) runtimes.set(DIRECT, { path: own, args: [] });
   for (const name of ["crun", "runc"]) {
     const path = findProgram(name);
     if (path !== undefined) runtimes.set(name, { path, args: [] });
   }
   for (const [name, { program, args }] of Object.entries(more)) runtimes.set(name, { path: requireProgram(program), args });
-  const chosen = configured === "" ? (runtimes.get("crun") ?? runtimes.get("runc")) : { path: requireProgram(configured), args: [] };
+  const chosen = chooseRuntime(configured, runtimes);
   if (chosen !== undefined) runtimes.set("", chosen);
   return runtimes;
+}
+
+function chooseRuntime(configured: string, runtimes: ReadonlyMap<string, OciRuntime>): OciRuntime | undefined {
+  if (configured === "") return runtimes.get("crun") ?? runtimes.get("runc");
+  if (configured !== DIRECT) return { path: requireProgram(configured), args: [] };
+  const own = runtimes.get(DIRECT);
+  if (own === undefined)
+    throw new AgentError("invalid-argument", `find OCI runtime "${DIRECT}": it takes Linux 5.12, and berth-runtime beside the shim`);
+  return own;
 }
 
 function requireProgram(name: string): string {
@@ -104,12 +132,16 @@ export function checkpointsOf(features: string, version: string): boolean | unde
 export const canJoinUserNamespaces = ({ path }: OciRuntime, { namespaces }: RuntimeFacts): boolean =>
   namespaces === undefined ? ["crun", "runc"].includes(basename(path)) : namespaces.includes("user");
 
-// mount_setattr(2)
-const FIRST_WITH_RECURSIVE_READ_ONLY = [5, 12] as const;
+const FIRST_WITH_MOUNT_SETATTR = [5, 12] as const;
 
-/** Mounts that are read-only to the last one below them are the shim's work, whatever the OCI runtime can. @param release "6.1.0-25-amd64" */
-export function hasRecursiveReadOnly(release: string): boolean {
+/**
+ * Whether the kernel has mount_setattr(2). Mounts that are read-only to the last one below them want it, which are the shim's work,
+ * whatever the OCI runtime can; and so does Berth's own runtime.
+ *
+ * @param release "6.1.0-25-amd64"
+ */
+export function hasMountSetattr(release: string): boolean {
   const [major = 0, minor = 0] = release.split(/[^0-9]/, 2).map(Number);
-  const [firstMajor, firstMinor] = FIRST_WITH_RECURSIVE_READ_ONLY;
+  const [firstMajor, firstMinor] = FIRST_WITH_MOUNT_SETATTR;
   return major > firstMajor || (major === firstMajor && minor >= firstMinor);
 }

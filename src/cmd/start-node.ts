@@ -31,7 +31,7 @@ import { UsageService } from "../stats/usage-service.ts";
 import { Store } from "../store/store.ts";
 import { WhyService } from "../why/why-service.ts";
 import { bootId, readNodeFacts } from "./node-facts.ts";
-import { askRuntime, canJoinUserNamespaces, findProgram, findRuntimes, hasRecursiveReadOnly } from "./oci-runtimes.ts";
+import { askRuntime, canJoinUserNamespaces, findOwnRuntime, findProgram, findRuntimes, hasMountSetattr } from "./oci-runtimes.ts";
 
 export interface Node {
   readonly engine: Engine;
@@ -56,7 +56,8 @@ async function instanceIdOf(store: Store): Promise<string> {
 
 /** A start that fails takes back what it has started, the last first; so does the stop. */
 export async function startNode({ config, settings }: Loaded, log: Log): Promise<Node> {
-  const runtimes = findRuntimes(config.runtime, config.moreRuntimes);
+  const canMountReadOnly = hasMountSetattr(release());
+  const runtimes = findRuntimes(config.runtime, config.moreRuntimes, canMountReadOnly ? findOwnRuntime(config.shimPath) : undefined);
   await using started = new AsyncDisposableStack();
   const store = await Store.open(config.root, threadUrl("./store-worker.mjs", "../store/worker.ts"));
   started.defer(() => store.close());
@@ -165,7 +166,7 @@ export async function startNode({ config, settings }: Loaded, log: Log): Promise
     diskProblem: () => store.requireRoom().then(() => undefined, messageOf),
     handlers: new Set(["", ...runtimes.keys()]),
     userNamespaceHandlers: new Set(asked.filter(({ userNamespaces }) => userNamespaces).map(({ name }) => name)),
-    recursiveReadOnlyMounts: hasRecursiveReadOnly(release()),
+    recursiveReadOnlyMounts: canMountReadOnly,
     describe: () => ({ instanceId, node: nodeInfo, cgroupMode: hello.cgroupMode, ...config, runtimes: asked }),
     describeCdi: async () => ({ specDirs: cdiSpecs.folders, ...describeDevices(await cdiSpecs.read()) }),
     uploadDir: uploadDir(config),

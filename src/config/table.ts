@@ -154,14 +154,14 @@ export const SETTINGS: { readonly [K in keyof Config]: Setting<Config[K]> } = {
     name: "runtime",
     default: "",
     unit: "path or name",
-    doc: "OCI runtime of pods that name no handler. Empty: crun where it is installed, else runc.",
+    doc: "OCI runtime of pods that name no handler. Empty: crun where it is installed, else runc. direct: Berth's own.",
     read: text,
   },
   moreRuntimes: {
     name: "runtimes",
     default: "",
     unit: "name=path arguments, with commas",
-    doc: "OCI runtimes of further handlers, beside crun and runc; the arguments come before those of each call. One that is not there ends the start.",
+    doc: "OCI runtimes of further handlers, beside crun, runc and direct; the arguments come before those of each call. One that is not there ends the start.",
     read: programs,
   },
   cdiSpecDirs: {

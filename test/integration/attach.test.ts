@@ -2,6 +2,7 @@
 import test from "ava";
 import { TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { attachStreams } from "../lib/streams.ts";
 import { shared } from "../lib/teardown.ts";
 
@@ -43,7 +44,7 @@ test("a container without input reads its end at once", async (t) => {
   await pod.remove();
 });
 
-for (const handler of ["crun", "runc"]) {
+for (const handler of RUNTIMES) {
   test(`a container of ${handler} with a terminal: keys, size and output`, async (t) => {
     const pod = await Pod.run(node(), {}, handler);
     const script = "tty; while read line; do stty size; echo got $line; done";

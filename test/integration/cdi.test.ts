@@ -7,6 +7,7 @@ import { status } from "@grpc/grpc-js";
 import test from "ava";
 import { TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { shared } from "../lib/teardown.ts";
 
 const MARK = "mark of the host";
@@ -65,7 +66,7 @@ devices:
 
 const asked = (...names: string[]) => ({ CDI_devices: names.map((name) => ({ name: `vendor.com/gpu=${name}` })) });
 
-for (const runtime of ["crun", "runc"]) {
+for (const runtime of RUNTIMES) {
   test(`a container has a device with all that its vendor says, and a command in it too (${runtime})`, async (t) => {
     const pod = await Pod.run(place().node, {}, runtime);
     const linux = { security_context: { run_as_user: { value: 1000 } } };

@@ -5,11 +5,12 @@ import { status } from "@grpc/grpc-js";
 import test from "ava";
 import { TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t));
 
-for (const runtime of ["crun", "runc"]) {
+for (const runtime of RUNTIMES) {
   test(`a device that was asked for can be used as far as was asked for, and no other (${runtime})`, async (t) => {
     const pod = await Pod.run(node(), {}, runtime);
     const devices = [{ host_path: "/dev/kmsg", container_path: "/dev/log-of-kernel", permissions: "r" }];

@@ -6,6 +6,7 @@ import test from "ava";
 import { cgroupFile } from "../lib/kernel.ts";
 import { TestNode } from "../lib/node.ts";
 import { type Container, Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t));
@@ -146,7 +147,7 @@ test("a daemon that a command leaves behind is its container's, and goes with it
   await pod.remove();
 });
 
-for (const runtime of ["crun", "runc"]) {
+for (const runtime of RUNTIMES) {
   test(`a command has the oom_score_adj of its container (${runtime})`, async (t) => {
     const pod = await Pod.run(node(), {}, runtime);
     const container = await pod.start("one", ["sleep", "1000"], { linux: { resources: { oom_score_adj: 987 } } });

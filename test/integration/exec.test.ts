@@ -8,12 +8,13 @@ import test from "ava";
 import { ChannelClient } from "../lib/channel-client.ts";
 import { TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { execStreams } from "../lib/streams.ts";
 import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t));
 
-for (const handler of ["crun", "runc"]) {
+for (const handler of RUNTIMES) {
   test(`a command of ${handler} reads its input to the end, writes both outputs, and tells its exit code`, async (t) => {
     const pod = await Pod.run(node(), {}, handler);
     const container = await pod.start("one", ["sleep", "1000"]);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { status } from "@grpc/grpc-js";
 import test from "ava";
-import { TestNode } from "../lib/node.ts";
+import { programs, TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
 import { shared } from "../lib/teardown.ts";
 
@@ -119,7 +119,11 @@ test("Status lists each handler with what it can, the default one without a name
   t.is(new Set(names).size, names.length);
   // Of a program with another name nobody knows whether it can, unless it tells its features.
   for (const { name, features: own } of handlers) {
-    t.deepEqual(own, { recursive_read_only_mounts: true, user_namespaces: ["crun", "runc", "telling", "own"].includes(name) }, name);
+    t.deepEqual(
+      own,
+      { recursive_read_only_mounts: true, user_namespaces: ["crun", "runc", "direct", "telling", "own"].includes(name) },
+      name,
+    );
   }
   t.like(features, { supplemental_groups_policy: true, mount_options: true });
 });
@@ -129,6 +133,7 @@ test("Status tells people of each handler's program, arguments and version", asy
   const { runtimes } = JSON.parse(info["config"] ?? "{}");
   const of = (wanted: string) => runtimes.find(({ name }: { name: string }) => name === wanted);
   t.like(of("crun"), { args: [], userNamespaces: true });
+  t.like(of("direct"), { path: join(programs, "berth-runtime"), args: [], userNamespaces: true, checkpoints: false });
   t.regex(of("crun").version, /^crun version 1\./);
   t.like(of("strict"), { path: "/usr/bin/env", userNamespaces: false });
   t.deepEqual(of("strict").args.slice(2), ["--own", "words"]);

@@ -8,6 +8,7 @@ import type { Message } from "../lib/cri.ts";
 import { TestNode } from "../lib/node.ts";
 import { onTopOf, type TestImage } from "../lib/oci-image.ts";
 import { type Container, Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import type { TarEntry } from "../lib/tar.ts";
 import { shared } from "../lib/teardown.ts";
 
@@ -114,7 +115,7 @@ test("a user that is no user is refused, and never root", async (t) => {
   await pod.remove();
 });
 
-for (const runtime of ["crun", "runc"]) {
+for (const runtime of RUNTIMES) {
   test(`a number is that user, whatever names the image gives to numbers (${runtime})`, async (t) => {
     const passwd = "1000:x:0:0::/:/bin/sh\nroot:x:0:0::/:/bin/sh\nzero:x:0000:0::/:/bin/sh\n";
     const pod = await Pod.run(node(), {}, runtime);
@@ -171,7 +172,7 @@ async function removeAll(pod: Pod): Promise<void> {
   for (const { id } of containers) await node().cri.call("RemoveContainer", { container_id: id });
 }
 
-for (const runtime of ["crun", "runc"]) {
+for (const runtime of RUNTIMES) {
   test(`a container that puts something endless in the place of its passwd holds up its own commands only (${runtime})`, async (t) => {
     const pod = await Pod.run(node(), {}, runtime);
     const container = await pod.start("one", ["sleep", "1000"]);

@@ -9,6 +9,7 @@ import type { Message } from "../lib/cri.ts";
 import { cgroupFile, isRunning, kernelObjectsOf, namespaceOf } from "../lib/kernel.ts";
 import { programs, TestNode } from "../lib/node.ts";
 import { type Container, Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t));
@@ -57,7 +58,7 @@ function statusOf(process: number): Record<string, string> {
   return Object.fromEntries(lines.map((line) => line.split(/:\s*/, 2)));
 }
 
-for (const runtime of ["crun", "runc"]) {
+for (const runtime of RUNTIMES) {
   test(`containers that ask for the pod's PID namespace see each other, and nothing of the node (${runtime})`, async (t) => {
     const instanceId = await node().instanceId();
     const before = kernelObjectsOf(node().folder, instanceId);

@@ -6,11 +6,12 @@ import test from "ava";
 import { kernelObjectsOf, namespaceOf } from "../lib/kernel.ts";
 import { TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t));
 
-for (const runtime of ["crun", "runc"]) {
+for (const runtime of RUNTIMES) {
   test(`a pod of two containers lives and goes, and leaves nothing (${runtime})`, async (t) => {
     const instanceId = await node().instanceId();
     const before = kernelObjectsOf(node().folder, instanceId);

@@ -7,6 +7,7 @@ import test from "ava";
 import type { Message } from "../lib/cri.ts";
 import { TestNode } from "../lib/node.ts";
 import { type Container, Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { answers, answersOfLog, probing, syscallsMount } from "../lib/syscalls.ts";
 import { shared } from "../lib/teardown.ts";
 
@@ -90,7 +91,7 @@ const UNFILTERED = {
   ...(process.arch === "x64" ? { "i386-unshare-user": "ok" } : {}),
 };
 
-for (const runtime of ["crun", "runc"]) {
+for (const runtime of RUNTIMES) {
   test(`RuntimeDefault denies what could lead out, each with its own error (${runtime})`, async (t) => {
     const pod = await Pod.run(node(), {}, runtime);
     const filtered = await pod.start("filtered", SLEEP, config(DEFAULT));

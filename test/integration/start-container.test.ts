@@ -7,6 +7,7 @@ import { status } from "@grpc/grpc-js";
 import test from "ava";
 import { TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t));
@@ -20,7 +21,7 @@ const commands = shared(test, async (t) => {
   return folder;
 });
 
-for (const runtime of ["crun", "runc"]) {
+for (const runtime of RUNTIMES) {
   for (const [what, command, why] of [
     ["is not there", "/no/such/command", /no such file|not found/i],
     ["may not be run", "/commands/plain", /permission denied|not found in \$PATH|not executable/i],

@@ -9,12 +9,13 @@ import { programMount } from "../lib/c-program.ts";
 import { hasBecome, whatIsNotConfined } from "../lib/confinement.ts";
 import { TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t));
 const ROUNDS = Number(process.env["ROUNDS"] ?? 12);
 
-for (const runtime of ["crun", "runc"]) {
+for (const runtime of RUNTIMES) {
   test(`mounts below a folder that is swapped for a link meanwhile stay in the container (${runtime})`, async (t) => {
     const folder = join(node().folder, `swapped-${runtime}`);
     const [canary, volume, other] = [join(folder, "canary"), join(folder, "volume"), join(folder, "other")];

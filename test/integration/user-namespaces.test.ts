@@ -6,6 +6,7 @@ import { berthOf } from "../lib/berth.ts";
 import { kernelObjectsOf, namespaceOf } from "../lib/kernel.ts";
 import { TestNode } from "../lib/node.ts";
 import { Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { shared } from "../lib/teardown.ts";
 
 const FIRST = 200_000;
@@ -34,7 +35,7 @@ test("the node says that its handlers run pods with user namespaces", async (t) 
   for (const { name, features } of runtime_handlers) t.like(features, { user_namespaces: true }, name);
 });
 
-for (const runtime of ["crun", "runc"]) {
+for (const runtime of RUNTIMES) {
   test(`root of the pod is another user of the node, and its files are as those of root (${runtime})`, async (t) => {
     const before = kernelObjectsOf(node().folder, await node().instanceId());
     const folder = join(node().folder, `volume-${runtime}`);
@@ -109,7 +110,7 @@ test("its network, sysctls, logs and commands are those of any pod, and it is st
   t.is(await audited(), "[]");
 });
 
-for (const runtime of ["crun", "runc"]) {
+for (const runtime of RUNTIMES) {
   test(`its containers can share a PID namespace, which is the pod's own too (${runtime})`, async (t) => {
     const pod = await Pod.run(node(), withOwnIds({}, "POD"), runtime);
     const one = await pod.start("one", ["sleep", "1111"], withOwnIds({}, "POD"));

@@ -8,6 +8,7 @@ import { berthOf } from "../lib/berth.ts";
 import { TestNode } from "../lib/node.ts";
 import { makeImage } from "../lib/oci-image.ts";
 import { type Container, Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t));
@@ -50,7 +51,7 @@ const imageMount = (image: string, sub = "") => ({ container_path: "/data", read
 const mountsOf = async (container: Container): Promise<readonly Record<string, unknown>[]> =>
   ((await container.status()) as unknown as { mounts: readonly Record<string, unknown>[] }).mounts;
 
-for (const runtime of ["crun", "runc"]) {
+for (const runtime of RUNTIMES) {
   test(`of a recursive read-only volume no mount can be written, and of a read-only one those below can (${runtime})`, async (t) => {
     const folder = join(node().folder, `tree-${runtime}`);
     await mkdir(join(folder, "sub"), { recursive: true });

@@ -8,6 +8,7 @@ export const goodSettings: NodeSettings = {
   bridge: "berth0",
   podSubnet: "10.88.0.0/16",
   runtime: "",
+  ownRuntime: { name: "direct", path: "/usr/lib/berth/berth-runtime" },
   checkpoints: false,
   programs: [],
 };
@@ -29,6 +30,7 @@ export const goodFacts: Facts = {
   runtimes: [
     { name: "crun", path: "/usr/bin/crun", version: "crun version 1.8" },
     { name: "runc", path: undefined, version: "" },
+    { name: "direct", path: "/usr/lib/berth/berth-runtime", version: "berth-runtime 0.1.0" },
   ],
   criu: { name: "criu", path: "/usr/sbin/criu", version: "Version: 3.17.1" },
   criuProblem: "",

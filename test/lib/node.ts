@@ -10,6 +10,7 @@ import { busyboxImage } from "./busybox-image.ts";
 import { Cri } from "./cri.ts";
 import { PATIENCE } from "./patience.ts";
 import { DockerRegistry } from "./registry.ts";
+import { DEFAULT_RUNTIME } from "./runtimes.ts";
 import type { Teardown } from "./teardown.ts";
 
 export const programs = process.env["BERTH_BIN"] ?? fileURLToPath(new URL("../../build/bin", import.meta.url));
@@ -44,7 +45,7 @@ export class TestNode {
   readonly #previous: string | undefined;
   readonly #flags: readonly string[];
   /** that older builds may not know */
-  readonly #newFlags: readonly string[];
+  readonly #newFlags: string[];
   #registry: DockerRegistry | undefined;
   #child: ChildProcess | undefined;
   #log = "";
@@ -59,6 +60,7 @@ export class TestNode {
     const folders = (specDirs ?? []).map((name) => join(folder, name));
     this.#newFlags = ["--cdi-spec-dirs", folders.join(",")];
     this.#flags = flags ?? [];
+    if (DEFAULT_RUNTIME !== "" && !this.#flags.includes("--runtime")) this.#newFlags.push("--runtime", DEFAULT_RUNTIME);
   }
 
   static async start(t: Teardown, options: NodeOptions = {}): Promise<TestNode> {

@@ -1,5 +1,5 @@
-//! crun's program on a mount that cannot be written to, as it wants to be run: from anywhere else it makes such a mount at each call
-//! and starts itself again from there, or a container could overwrite it (CVE-2019-5736).
+//! The runtime's program on a mount that cannot be written to, or a container could overwrite it (CVE-2019-5736). crun wants to be run
+//! so: from anywhere else it makes such a mount at each call and starts itself again from there. Ours leaves it to us.
 //!
 //! The mount has no place. Only one that is nobody's is safe: of one that waits for a place (`open_tree` alone) a container could take
 //! the restriction away through `/proc/self/exe`. A shared copy in memory would not do: root in a container could change its mode.
@@ -17,7 +17,8 @@ use std::{
 };
 
 // The others copy or mount themselves whatever we say, and may look for what is beside them.
-const NAME: &str = "crun";
+const CRUN: &str = "crun";
+const OWN: &str = "berth-runtime";
 const ELF: [u8; 4] = *b"\x7fELF";
 
 /// Of the program that was used last: pods have one runtime.
@@ -43,17 +44,31 @@ impl Version {
     }
 }
 
+pub fn is_own(program: &Path) -> bool {
+    program.file_name().is_some_and(|name| name == OWN)
+}
+
 /// Where to run the program from, until this is called again; `None`: from its own path.
 ///
 /// @param folder where it is mounted for a moment; seen by nobody else
-pub fn find(path: &Path, folder: &Path) -> Option<PathBuf> {
-    let version = Version::new(&fs::metadata(path).ok().filter(|_| path.file_name().is_some_and(|name| name == NAME))?);
-    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
-    if !kept.as_ref().is_some_and(|kept| kept.path == path && kept.version == version) {
-        // A kernel that can't runs it from its path.
-        *kept = keep(path, version, folder).ok();
+pub fn find(path: &Path, folder: &Path) -> io::Result<Option<PathBuf>> {
+    match path.file_name() {
+        Some(name) if name == OWN => find_mounted(path, folder).map(Some),
+        // Where the kernel can't, crun sees to it itself.
+        Some(name) if name == CRUN => Ok(find_mounted(path, folder).ok()),
+        _ => Ok(None),
     }
-    kept.as_ref().map(|kept| format!("/proc/self/fd/{}", kept.program.as_raw_fd()).into())
+}
+
+fn find_mounted(path: &Path, folder: &Path) -> io::Result<PathBuf> {
+    let version = Version::new(&fs::metadata(path)?);
+    let mut kept = KEPT.lock().unwrap_or_else(PoisonError::into_inner);
+    let program = match kept.take() {
+        Some(same) if same.path == path && same.version == version => same,
+        _ => keep(path, version, folder)?,
+    };
+    let program = kept.insert(program);
+    Ok(format!("/proc/self/fd/{}", program.program.as_raw_fd()).into())
 }
 
 fn keep(path: &Path, version: Version, folder: &Path) -> io::Result<Kept> {

@@ -1,9 +1,9 @@
-//! The OCI runtime's command line: crun and runc take the same words.
+//! The OCI runtime's command line: crun and runc take the same words, and ours does but for `create` and `start`.
 
 use crate::{descriptors, error::ShimError, log, null, read_only_program};
 use rustix::{
     fs::statvfs,
-    io::{read, write},
+    io::{FdFlags, fcntl_setfd, read, write},
     mount::{UnmountFlags, unmount},
     pipe::{PipeFlags, pipe_with},
 };
@@ -11,7 +11,7 @@ use std::{
     fs::{self, File},
     io::Read,
     os::{
-        fd::{BorrowedFd, OwnedFd},
+        fd::{AsRawFd, BorrowedFd, OwnedFd},
         unix::process::CommandExt,
     },
     path::{Path, PathBuf},
@@ -57,6 +57,15 @@ pub struct ExecPlace<'a> {
     pub oom_score_adj: Option<i32>,
 }
 
+/// What a new process of the runtime has before it is the runtime.
+#[derive(Default)]
+struct Birth<'a> {
+    cgroup: Option<BorrowedFd<'a>>,
+    oom_score_adj: Option<i32>,
+    /// left open
+    descriptor: Option<BorrowedFd<'a>>,
+}
+
 impl Stdio {
     fn give_to(self, command: &mut Command) {
         match self {
@@ -72,24 +81,48 @@ impl Stdio {
 }
 
 impl Runtime {
+    /// Whether it is ours, which is told to `run` where others are to `create` and then to `start`: when it ends, the command runs.
+    pub fn starts_at_once(&self) -> bool {
+        read_only_program::is_own(&self.program)
+    }
+
     /// Each gives the process id of the runtime, which the caller waits for. `log` takes the runtime's own words.
     pub fn create(&self, id: &str, bundle: &Path, pid_file: &Path, log: &Path, stdio: Stdio) -> Result<i32, ShimError> {
         let mut command = self.command(log)?;
         command.arg("create").arg("--bundle").arg(bundle).arg("--pid-file").arg(pid_file);
         stdio.give_to(&mut command);
-        self.run(command, "create", id, &ExecPlace::default())
+        self.launch(command, "create", id, &Birth::default())
+    }
+
+    /// Both in one, where the runtime starts at once. @param pid_namespace to be joined, whatever process has its number by now
+    pub fn run(
+        &self,
+        id: &str,
+        bundle: &Path,
+        pid_file: &Path,
+        log: &Path,
+        stdio: Stdio,
+        pid_namespace: Option<BorrowedFd>,
+    ) -> Result<i32, ShimError> {
+        let mut command = self.command(log)?;
+        command.arg("run").arg("--bundle").arg(bundle).arg("--pid-file").arg(pid_file);
+        if let Some(namespace) = pid_namespace {
+            command.arg("--pid-namespace").arg(namespace.as_raw_fd().to_string());
+        }
+        stdio.give_to(&mut command);
+        self.launch(command, "run", id, &Birth { descriptor: pid_namespace, ..Birth::default() })
     }
 
     pub fn start(&self, id: &str, log: &Path) -> Result<i32, ShimError> {
         let mut command = self.command(log)?;
         command.arg("start");
-        self.run(command, "start", id, &ExecPlace::default())
+        self.launch(command, "start", id, &Birth::default())
     }
 
     pub fn delete(&self, id: &str, log: &Path) -> Result<i32, ShimError> {
         let mut command = self.command(log)?;
         command.arg("delete").arg("--force");
-        self.run(command, "delete", id, &ExecPlace::default())
+        self.launch(command, "delete", id, &Birth::default())
     }
 
     pub fn exec(
@@ -107,7 +140,8 @@ impl Runtime {
             command.arg("--cgroup").arg(name);
         }
         stdio.give_to(&mut command);
-        self.run(command, "exec", id, place)
+        let birth = Birth { cgroup: place.born_in, oom_score_adj: place.oom_score_adj, descriptor: None };
+        self.launch(command, "exec", id, &birth)
     }
 
     /// Images go to the folder's `checkpoint`, CRIU's log and figures beside it. The container goes on.
@@ -115,7 +149,7 @@ impl Runtime {
         let mut command = self.command(log)?;
         command.arg("checkpoint").arg("--image-path").arg(folder.join("checkpoint"));
         command.arg("--work-path").arg(folder).arg("--leave-running");
-        self.run(command, "checkpoint", id, &ExecPlace::default())
+        self.launch(command, "checkpoint", id, &Birth::default())
     }
 
     /// Without the runtime's help: what it keeps of a container that it could not delete.
@@ -127,7 +161,9 @@ impl Runtime {
     fn command(&self, log: &Path) -> Result<Command, ShimError> {
         // Not `Stdio::null`, which is the node's, and opened in the new process, which can't open anything any more.
         let null = || null::open().map_err(|source| ShimError::io("open the pod's null device", source));
-        let read_only = read_only_program::find(&self.program, &self.private);
+        let doing = || format!("run {} from a mount that nobody can write to", self.program.display());
+        let read_only =
+            read_only_program::find(&self.program, &self.private).map_err(|source| ShimError::io(doing(), source))?;
         let mut command = Command::new(read_only.as_ref().unwrap_or(&self.program));
         command
             .arg0(&self.program)
@@ -149,18 +185,22 @@ impl Runtime {
     }
 
     /// Waited for by its number, as every process here.
-    fn run(&self, mut command: Command, verb: &str, id: &str, place: &ExecPlace) -> Result<i32, ShimError> {
+    fn launch(&self, mut command: Command, verb: &str, id: &str, birth: &Birth) -> Result<i32, ShimError> {
         command.arg(id);
         let failed = |source: std::io::Error| ShimError::io(format!("{} {verb} {id}", self.program.display()), source);
         let (report, its_report) = pipe_with(PipeFlags::CLOEXEC).map_err(|errno| failed(errno.into()))?;
-        let forked = match place.born_in {
+        let forked = match birth.cgroup {
             Some(cgroup) => fork_into(cgroup),
             None => fork(),
         };
         let Fork::Parent(pid) = forked.map_err(failed)? else {
-            if let Some(adjustment) = place.oom_score_adj {
+            if let Some(adjustment) = birth.oom_score_adj {
                 // One that is refused (lower than our own, without the capability) leaves it as it is.
                 let _ = fs::write("/proc/self/oom_score_adj", adjustment.to_string());
+            }
+            if let Some(descriptor) = birth.descriptor {
+                // Of one that stays closed it says so itself.
+                let _ = fcntl_setfd(descriptor, FdFlags::empty());
             }
             descriptors::give_back();
             let errno = command.exec().raw_os_error().unwrap_or(0);

@@ -8,13 +8,15 @@ use crate::{
     log,
     log_file::{Log, Rotation},
     pid_namespace::is_in_pid_namespace,
-    root_check, runtime,
+    root_check,
+    runtime::{self, Runtime},
     server::Server,
     stdio, time,
 };
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::{
     fs,
+    os::fd::AsFd,
     time::{Duration, Instant},
 };
 use wire::{ShimStartContainer, ShimStartContainerResult, ShimStream, Stage, shim_response::Result as CallResult};
@@ -52,8 +54,13 @@ impl Server {
         let wanted = request.stdio.unwrap_or_default();
         let (streams, its) = stdio::make(&container.folder, "console.sock", wanted.tty, wanted.stdin)
             .map_err(|source| ShimError::io(format!("make streams of container {id}"), source))?;
-        let pid =
-            runtime.create(&id, &container.folder, &container.file("pid"), &container.file("runtime.log"), its)?;
+        let (pid_file, log) = (container.file("pid"), container.file("runtime.log"));
+        let pid = if runtime.starts_at_once() {
+            let namespace = pid_namespace.as_ref().map(AsFd::as_fd);
+            runtime.run(&id, &container.folder, &pid_file, &log, its, namespace)?
+        } else {
+            runtime.create(&id, &container.folder, &pid_file, &log, its)?
+        };
         container.streams = streams.output.into_iter().map(Stream::new).collect();
         (container.input, container.console) = (streams.input, streams.console);
         container.stdin_once = request.stdin_once;
@@ -75,21 +82,26 @@ impl Server {
         Ok(())
     }
 
-    /// `create` has ended: the process is there, and waits to be let go.
+    /// `create` has ended: the process is there, and waits to be let go. Or `run`: the process is the command already.
     pub fn created(&mut self, id: &str, end: Result<Ended, Stuck>) {
         let Some(container) = self.containers.get_mut(id) else { return };
-        stage(container, "oci create");
-        let step = went_well(container, "oci create", end).and_then(|()| {
+        let runs = container.runtime.as_ref().is_some_and(Runtime::starts_at_once);
+        let doing = if runs { "oci run" } else { "oci create" };
+        stage(container, doing);
+        let step = went_well(container, doing, end).and_then(|()| {
             let pid = hold_process(container)?;
             sys::failpoint!("shim: holds process");
             check_pid_namespace(container, pid)?;
             open_terminal(container)?;
-            Ok((pid, start_process(container)?))
+            Ok((pid, if runs { None } else { Some(start_process(container)?) }))
         });
         match step {
-            Ok((init, (starter, limit))) => {
+            Ok((init, starter)) => {
                 self.expect(init, Child::Init(id.to_owned()));
-                self.follow_runtime(starter, Child::Start(id.to_owned()), limit);
+                match starter {
+                    Some((starter, limit)) => self.follow_runtime(starter, Child::Start(id.to_owned()), limit),
+                    None => self.running(id),
+                }
             }
             Err(failure) => self.take_back_start(id, failure),
         }
@@ -98,9 +110,14 @@ impl Server {
     pub fn started(&mut self, id: &str, end: Result<Ended, Stuck>) {
         let Some(container) = self.containers.get_mut(id) else { return };
         stage(container, "oci start");
-        if let Err(failure) = went_well(container, "oci start", end) {
-            return self.take_back_start(id, failure);
+        match went_well(container, "oci start", end) {
+            Ok(()) => self.running(id),
+            Err(failure) => self.take_back_start(id, failure),
         }
+    }
+
+    fn running(&mut self, id: &str) {
+        let Some(container) = self.containers.get_mut(id) else { return };
         sys::failpoint!("shim: started process");
         container.phase = Phase::Running;
         container.started_at_nanos = time::now_nanos();

@@ -18,7 +18,8 @@ function ociRuntime(runtimes: readonly Program[], wanted: string): Check {
   const words = there.map(({ name, version }) => version || name).join("; ");
   if (wanted !== "" && !there.some(({ name, path }) => name === wanted || path === wanted))
     return error("OCI runtime", `${wanted} is not there`, "set `runtime` to a program that is");
-  if (there.length === 0) return error("OCI runtime", "neither crun nor runc is installed", "apt-get install crun");
+  if (wanted === "" && !there.some(({ name }) => name === "crun" || name === "runc"))
+    return error("OCI runtime", "neither crun nor runc is installed", "apt-get install crun");
   return ok("OCI runtime", words);
 }
 

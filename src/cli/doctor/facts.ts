@@ -9,6 +9,8 @@ export interface NodeSettings {
   readonly podSubnet: string;
   /** "" is crun, else runc */
   readonly runtime: string;
+  /** as `runtime` names it */
+  readonly ownRuntime: Omit<Program, "version">;
   readonly checkpoints: boolean;
   /** paths of berthd's own programs */
   readonly programs: readonly string[];

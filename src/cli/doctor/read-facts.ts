@@ -20,11 +20,12 @@ const FILE_SYSTEMS: ReadonlyMap<number, Place["type"]> = new Map([
 export async function readFacts(settings: NodeSettings, nowMs: number): Promise<Facts> {
   const mounts = parseMountinfo(text("/proc/self/mountinfo"));
   const cgroup = readCgroups(mounts);
-  const names = new Set(["crun", "runc", ...(settings.runtime === "" ? [] : [settings.runtime])]);
+  const { runtime, ownRuntime } = settings;
+  const names = new Set(["crun", "runc", ...(runtime === "" || runtime === ownRuntime.name ? [] : [runtime])]);
   const criu = await readProgram("criu");
   // It looks at many things of the kernel: only where somebody wants it.
   const criuProblem = criu.path === undefined || !settings.checkpoints ? "" : await problemOf(criu.path, ["check"]);
-  const [nft, ...runtimes] = await Promise.all(["nft", ...names].map(readProgram));
+  const [nft, ...runtimes] = await Promise.all([...["nft", ...names].map(readProgram), describe(ownRuntime.name, ownRuntime.path)]);
   const nftProblem = nft?.path === undefined ? "" : await problemOf(nft.path, ["list", "tables"]);
   return {
     uid: process.getuid?.() ?? -1,
@@ -103,8 +104,9 @@ function findProgram(name: string): string | undefined {
   });
 }
 
-async function readProgram(name: string): Promise<Program> {
-  const path = findProgram(name);
+const readProgram = (name: string): Promise<Program> => describe(name, findProgram(name));
+
+async function describe(name: string, path: string | undefined): Promise<Program> {
   if (path === undefined) return { name, path, version: "" };
   const { stdout } = await promisify(execFile)(path, ["--version"], { timeout: PROGRAM_TIMEOUT_MS }).catch(() => ({ stdout: "" }));
   return { name, path, version: stdout.split("\n")[0]?.trim() ?? "" };

@@ -108,6 +108,8 @@ for (const [details, code] of [
   ['exec in container c1: exec: "nope": executable file not found in $PATH', 127],
   ["start container c1: oci create: open executable: Permission denied", 126],
   ["start container c1: oci create: exec format error", 126],
+  ['start container c1: oci run: exec "/nope": No such file or directory (os error 2)', 127],
+  ['start container c1: oci run: exec "/etc": Permission denied (os error 13)', 126],
   ["create container: no such capability", 125],
 ] as const) {
   test(`what did not run ends with ${code}: ${details}`, async (t) => {

@@ -1,5 +1,15 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import test from "ava";
-import { canJoinUserNamespaces, checkpointsOf, hasRecursiveReadOnly, namespacesOf } from "../../../src/cmd/oci-runtimes.ts";
+import {
+  canJoinUserNamespaces,
+  checkpointsOf,
+  findOwnRuntime,
+  findRuntimes,
+  hasMountSetattr,
+  namespacesOf,
+} from "../../../src/cmd/oci-runtimes.ts";
 
 const can = (path: string, namespaces?: readonly string[]): boolean =>
   canJoinUserNamespaces({ path, args: [] }, { version: "", namespaces });
@@ -40,6 +50,22 @@ test("a runtime says whether it has CRIU in its features, or as crun in its vers
 });
 
 test("mounts are read-only to the last one from Linux 5.12 on", (t) => {
-  for (const release of ["5.12.0", "5.15.0-91-generic", "6.1.0-25-amd64", "10.0"]) t.true(hasRecursiveReadOnly(release), release);
-  for (const release of ["5.11.22", "5.4.0", "4.19.0-1", ""]) t.false(hasRecursiveReadOnly(release), release);
+  for (const release of ["5.12.0", "5.15.0-91-generic", "6.1.0-25-amd64", "10.0"]) t.true(hasMountSetattr(release), release);
+  for (const release of ["5.11.22", "5.4.0", "4.19.0-1", ""]) t.false(hasMountSetattr(release), release);
+});
+
+test("Berth's own runtime is beside the shim, and the default where the settings say so", (t) => {
+  const folder = mkdtempSync(join(tmpdir(), "berth-programs-"));
+  t.teardown(() => rmSync(folder, { recursive: true }));
+  const [shim, own] = [join(folder, "berth-shim"), join(folder, "berth-runtime")];
+  t.is(findOwnRuntime(shim), undefined);
+  writeFileSync(shim, "", { mode: 0o755 });
+  t.is(findOwnRuntime(shim), undefined);
+  writeFileSync(own, "", { mode: 0o755 });
+  t.is(findOwnRuntime(shim), own);
+  t.deepEqual(findRuntimes("direct", {}, own).get(""), { path: own, args: [] });
+  const other = findRuntimes(shim, {}, own);
+  t.deepEqual([other.get("")?.path, other.get("direct")?.path], [shim, own]);
+  t.false(findRuntimes(shim, {}, undefined).has("direct"));
+  t.throws(() => findRuntimes("direct", {}, undefined), { message: /^find OCI runtime "direct": it takes Linux 5\.12/ });
 });

@@ -43,6 +43,9 @@ test("programs have to be there", (t) => {
   t.deepEqual(complaints({ nft: { name: "nft", path: undefined, version: "" } }), ["nftables: error"]);
   t.deepEqual(complaints({ nftProblem: "Operation not permitted" }), ["nftables: error"]);
   t.deepEqual(complaints({ runtimes: [] }), ["OCI runtime: error"]);
+  const own = goodFacts.runtimes.filter(({ name }) => name === "direct");
+  t.deepEqual(complaints({ runtimes: own }), ["OCI runtime: error"]);
+  t.deepEqual(complaints({ runtimes: own }, { runtime: "direct" }), []);
   t.deepEqual(complaints({}, { runtime: "/opt/other" }), ["OCI runtime: error"]);
   t.deepEqual(complaints({ missingPrograms: ["berth-shim"] }), ["programs of Berth: warning"]);
 });
