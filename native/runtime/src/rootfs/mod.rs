@@ -1,5 +1,9 @@
 //! The container's file systems: its root, what is mounted in it, its devices, and what is hidden or read-only there.
 
+mod sources;
+
+pub use sources::Sources;
+
 use crate::{error::RuntimeError, spec::Spec};
 use std::{os::fd::BorrowedFd, path::Path};
 
@@ -9,6 +13,8 @@ pub struct Place<'a> {
     pub spec: &'a Spec,
     /// absolute; the shim has mounted it
     pub root: &'a Path,
+    /// made before the user namespace was joined
+    pub sources: &'a Sources,
     /// the container's side of its terminal, for `enter` to bind to /dev/console; `prepare` gets none, as the devpts that it is made in
     /// is not there yet
     pub terminal: Option<BorrowedFd<'a>>,
