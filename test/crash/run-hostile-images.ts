@@ -3,8 +3,7 @@ import { HostileHost, type Trial } from "../lib/hostile-host.ts";
 import { randomRoot, SHAPE_NAMES, TOUCHED_PATHS } from "../lib/hostile-root.ts";
 import type { TestNode } from "../lib/node.ts";
 import { Random } from "./random.ts";
-
-const RUNTIMES = ["crun", "runc"] as const;
+import { RUNTIMES } from "../lib/runtimes.ts";
 
 /** Each thing at each place alone, then several at once, without end. */
 function* plan(random: Random): Generator<Trial> {

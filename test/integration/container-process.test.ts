@@ -12,17 +12,17 @@ import type { Message } from "../lib/cri.ts";
 import { cgroupFile } from "../lib/kernel.ts";
 import { programs, TestNode } from "../lib/node.ts";
 import { type Container, Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { shared } from "../lib/teardown.ts";
-
-const RUNTIMES = ["crun", "runc"] as const;
 
 /** Copies of the OCI runtimes, so that it harms nobody else when one of them is overwritten. */
 const runtimes = shared(test, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "berth-runtimes-"));
   t.teardown(() => rm(folder, { recursive: true }));
-  const paths = { crun: join(folder, "crun"), runc: join(folder, "runc") };
+  const paths = { crun: join(folder, "crun"), runc: join(folder, "runc"), direct: join(folder, "berth-runtime") };
   copyFileSync("/usr/bin/crun", paths.crun);
   copyFileSync("/usr/sbin/runc", paths.runc);
+  copyFileSync(join(programs, "berth-runtime"), paths.direct);
   return paths;
 });
 const node = shared(test, (t) =>
@@ -179,8 +179,8 @@ for (const runtime of RUNTIMES) {
       ),
     );
     for (const [index, { user, primary, ofImage, asked, policy }] of cases.entries()) {
-      // The other half is the other runtime's.
-      if (index % 2 === (runtime === "crun" ? 0 : 1)) continue;
+      // The others are the other runtimes'.
+      if (index % RUNTIMES.length !== RUNTIMES.indexOf(runtime)) continue;
       const linux = { security_context: { ...user, supplemental_groups: asked, supplemental_groups_policy: policy } };
       const container = await pod.start(`groups-${index}`, ["sleep", "1000"], { linux });
       const wanted = [...new Set([primary, ...(policy === "Merge" ? ofImage : []), ...asked])].sort((a, b) => a - b);

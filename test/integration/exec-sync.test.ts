@@ -76,6 +76,7 @@ function foldersBelow(folder: string): string[] {
 for (const [runtime, modes] of [
   ["crun", ["CONTAINER", "NODE"]],
   ["runc", ["CONTAINER"]],
+  ["direct", ["CONTAINER", "NODE"]],
 ] as const) {
   for (const pid of modes) {
     test(`a command that takes too long is killed with all that it has started: PID namespace ${pid} (${runtime})`, async (t) => {

@@ -23,6 +23,8 @@ interface Place {
   readonly mark: string;
   /** a crun of its own, as the handler "own" */
   readonly ownCrun: string;
+  /** makes another program the handler "changing", from the next start of berthd on */
+  readonly change: (path: string) => Promise<void>;
 }
 
 const place = shared<Place>(test, async (t) => {
@@ -45,8 +47,11 @@ const place = shared<Place>(test, async (t) => {
   await mkdir(join(folder, "bin"));
   await copyFile("/usr/bin/crun", ownCrun);
   const runtimes = `marked=${program},strict=/usr/bin/env A=b ${strict} --own words,telling=${other},own=${ownCrun}`;
-  const node = await TestNode.start(t, { flags: ["--runtime", own, "--runtimes", runtimes] });
-  return { node, program: own, mark, ownCrun };
+  const settings = join(folder, "berth.toml");
+  const change = (path: string) => writeFile(settings, `runtimes = "${runtimes},changing=${path}"\n`);
+  await change("/usr/bin/crun");
+  const node = await TestNode.start(t, { flags: ["--runtime", own, "--config", settings] });
+  return { node, program: own, mark, ownCrun, change };
 });
 
 const nodeStatus = (): Promise<Status> => place().node.cri.call<Status>("Status", {});
@@ -104,6 +109,19 @@ test("a handler's own arguments come first in every call of it", async (t) => {
   await pod.remove();
 });
 
+test("a handler may get another runtime: what runs goes on with the one that has started it", async (t) => {
+  const { node, change } = place();
+  const pod = await Pod.run(node, {}, "changing");
+  const old = await pod.start("old", ["sleep", "1000"]);
+  await node.shutdown();
+  await change(join(programs, "berth-runtime"));
+  await node.boot();
+  const next = await pod.start("next", ["sleep", "1000"]);
+  for (const container of [old, next, old]) t.is(await container.output("echo", "said"), "said");
+  for (const container of [old, next]) await container.remove();
+  await pod.remove();
+});
+
 test("a handler that nobody has named is refused before anything is made", async (t) => {
   const { node } = place();
   const refused = Pod.run(node, {}, "nobody");
@@ -121,7 +139,7 @@ test("Status lists each handler with what it can, the default one without a name
   for (const { name, features: own } of handlers) {
     t.deepEqual(
       own,
-      { recursive_read_only_mounts: true, user_namespaces: ["crun", "runc", "direct", "telling", "own"].includes(name) },
+      { recursive_read_only_mounts: true, user_namespaces: ["crun", "runc", "direct", "telling", "own", "changing"].includes(name) },
       name,
     );
   }

@@ -6,11 +6,11 @@ import { Random } from "../crash/random.ts";
 import { HostileHost, type Trial } from "../lib/hostile-host.ts";
 import { TestNode } from "../lib/node.ts";
 import { type HostileRoot, randomRoot, SHAPE_NAMES, TOUCHED_PATHS } from "../lib/hostile-root.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { shared } from "../lib/teardown.ts";
 
 const host = shared(test, async (t) => HostileHost.on(await TestNode.start(t)));
 const random = new Random(2026);
-const RUNTIMES = ["crun", "runc"] as const;
 
 const trialOf = (root: HostileRoot): Trial => ({
   root,

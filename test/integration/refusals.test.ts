@@ -11,6 +11,7 @@ import { TestNode } from "../lib/node.ts";
 import { blobOf, jsonBlob, makeImage, OCI_INDEX } from "../lib/oci-image.ts";
 import { Pod } from "../lib/pods.ts";
 import { FAILED_STARTS, REFUSALS, type Scene } from "../lib/refusals.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { shared, type Teardown } from "../lib/teardown.ts";
 
 interface Place {
@@ -140,7 +141,7 @@ test("after all of them the kernel has what it had before", async (t) => {
 });
 
 for (const { what, command, code, message } of FAILED_STARTS) {
-  for (const runtime of ["crun", "runc"]) {
+  for (const runtime of RUNTIMES) {
     test(`StartContainer of ${what} is ${code}, and the container says why (${runtime})`, async (t) => {
       const pod = await Pod.run(place().node, {}, runtime);
       const container = await pod.create("one", [command]);

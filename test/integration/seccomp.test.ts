@@ -269,24 +269,26 @@ test("a profile that can't be had refuses the container, in words that name the 
 });
 
 // A filter has 8 bytes an instruction, and its base64 ends in one of three ways.
-test("crun is given what it has made of a profile before, and the kernel says the same, however long the filter is", async (t) => {
-  const pod = await Pod.run(node(), {}, "crun");
-  const ends = new Set<string>();
-  for (const [name, denied] of Object.entries({ one: ["keyctl"], two: ["keyctl", "add_key"], three: ["keyctl", "add_key", "bpf"] })) {
-    const path = await profile(`again-${name}.json`, {
-      defaultAction: "SCMP_ACT_ALLOW",
-      syscalls: [{ names: denied, action: "SCMP_ACT_ERRNO", errnoRet: 5 }],
-    });
-    const expected = { keyctl: "EIO", add_key: denied.includes("add_key") ? "EIO" : "EFAULT", "socket-inet": "ok" };
-    for (const attempt of ["first", "again"]) {
-      const container = await pod.start(`${name}-${attempt}`, SLEEP, config(localhost(path)));
-      const spec = JSON.parse(await readFile(join(node().state, "pods", pod.id, "containers", container.id, "config.json"), "utf8"));
-      const filter: string | undefined = spec.annotations?.["run.oci.seccomp_bpf_data"];
-      t.is(filter === undefined, attempt === "first", `${name}, ${attempt}`);
-      if (filter !== undefined) ends.add(/=*$/.exec(filter)?.[0] ?? "");
-      t.deepEqual(await answers(container, Object.keys(expected)), expected, `${name}, ${attempt}`);
+for (const runtime of ["crun", "direct"]) {
+  test(`what has been made of a profile before is given again, and the kernel says the same, however long the filter is (${runtime})`, async (t) => {
+    const pod = await Pod.run(node(), {}, runtime);
+    const ends = new Set<string>();
+    for (const [name, denied] of Object.entries({ one: ["keyctl"], two: ["keyctl", "add_key"], three: ["keyctl", "add_key", "bpf"] })) {
+      const path = await profile(`again-${name}-${runtime}.json`, {
+        defaultAction: "SCMP_ACT_ALLOW",
+        syscalls: [{ names: denied, action: "SCMP_ACT_ERRNO", errnoRet: 5 }],
+      });
+      const expected = { keyctl: "EIO", add_key: denied.includes("add_key") ? "EIO" : "EFAULT", "socket-inet": "ok" };
+      for (const attempt of ["first", "again"]) {
+        const container = await pod.start(`${name}-${attempt}`, SLEEP, config(localhost(path)));
+        const spec = JSON.parse(await readFile(join(node().state, "pods", pod.id, "containers", container.id, "config.json"), "utf8"));
+        const filter: string | undefined = spec.annotations?.["run.oci.seccomp_bpf_data"];
+        t.is(filter === undefined, attempt === "first", `${name}, ${attempt}`);
+        if (filter !== undefined) ends.add(/=*$/.exec(filter)?.[0] ?? "");
+        t.deepEqual(await answers(container, Object.keys(expected)), expected, `${name}, ${attempt}`);
+      }
     }
-  }
-  t.deepEqual([...ends].sort(), ["", "=", "=="]);
-  await pod.remove();
-});
+    t.deepEqual([...ends].sort(), ["", "=", "=="]);
+    await pod.remove();
+  });
+}

@@ -1,4 +1,4 @@
-// What a container may do, as a kubelet asks for it, seen from inside on crun and on runc.
+// What a container may do, as a kubelet asks for it, seen from inside.
 import { readlinkSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -8,11 +8,11 @@ import { CAPABILITIES } from "../../src/container/spec/capabilities.ts";
 import type { Message } from "../lib/cri.ts";
 import { TestNode } from "../lib/node.ts";
 import { type Container, Pod } from "../lib/pods.ts";
+import { RUNTIMES } from "../lib/runtimes.ts";
 import { shared } from "../lib/teardown.ts";
 
 const node = shared(test, (t) => TestNode.start(t));
 
-const RUNTIMES = ["crun", "runc"] as const;
 const pods = new Map(RUNTIMES.map((runtime) => [runtime, shared(test, () => Pod.run(node(), {}, runtime))]));
 let count = 0;
 

@@ -11,10 +11,11 @@ import { type HostileRoot, hostileLayer, ORDINARY_ROOT } from "./hostile-root.ts
 import type { TestNode } from "./node.ts";
 import { OCI_MANIFEST, onTopOf, type TestImage } from "./oci-image.ts";
 import { type Container, Pod } from "./pods.ts";
+import type { RUNTIMES } from "./runtimes.ts";
 
 export interface Trial {
   readonly root: HostileRoot;
-  readonly runtime: "crun" | "runc";
+  readonly runtime: (typeof RUNTIMES)[number];
   readonly tty?: boolean;
   /** in a user namespace */
   readonly ownIds?: boolean;

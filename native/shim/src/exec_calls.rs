@@ -10,12 +10,13 @@ use crate::{
     exit::{Ended, Stuck},
     log,
     output::{Chunk, read_chunk},
-    runtime,
+    runtime::{self, Runtime},
     server::Server,
     stdio,
 };
 use std::{
     fs,
+    path::Path,
     time::{Duration, Instant},
 };
 use wire::{ShimExec, ShimExecExit, ShimExecOutput, ShimStream, shim_response::Result as CallResult};
@@ -39,13 +40,14 @@ impl Server {
         let of_container = container.runtime.as_ref();
         let limit = of_container.map_or(0, |runtime| runtime.limit.as_millis());
         let args = of_container.map_or_else(Vec::new, |runtime| runtime.args.clone());
+        let program = program(Path::new(&request.runtime_path), of_container).to_owned();
         if container.phase != Phase::Running {
             return Err(ShimError::State { doing: "exec in container", id, state: container.phase.name() });
         }
         let folder = container.folder.clone();
         let file = |kind: &str| folder.join(format!("exec-{number}.{kind}"));
         let (process, pid_file, log) = (file("json"), file("pid"), file("log"));
-        let runtime = self.runtime(&request.runtime_path, &args, u32::try_from(limit).unwrap_or(0))?;
+        let runtime = self.runtime(&program, &args, u32::try_from(limit).unwrap_or(0))?;
         let doing = || format!("exec in container {id}");
         let wanted = request.stdio.unwrap_or_default();
         let (streams, its) = stdio::make(&folder, &format!("exec-{number}.sock"), wanted.tty, wanted.stdin)
@@ -248,6 +250,14 @@ impl Server {
             self.finish_late_exec(number);
         }
         self.old_exec_cgroups.retain(|(cgroup, until)| !cgroup.dissolve() && now < *until);
+    }
+}
+
+/// It may be elsewhere by now, as after an upgrade; but where the handler's has become another one, that knows nothing of the container.
+fn program<'a>(asked: &'a Path, of_container: Option<&'a Runtime>) -> &'a Path {
+    match of_container {
+        Some(Runtime { program, .. }) if program.file_name() != asked.file_name() => program,
+        _ => asked,
     }
 }
 

@@ -25,7 +25,7 @@ use std::{
     fs,
     io::ErrorKind,
     os::{fd::OwnedFd, unix::net::UnixListener},
-    path::{Path, PathBuf},
+    path::Path,
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -269,8 +269,7 @@ impl Server {
 
     /// @param args before those of each call of it
     /// @param timeout_millis of each call of it; 0 is the default
-    pub fn runtime(&self, program: &str, args: &[String], timeout_millis: u32) -> Result<Runtime, ShimError> {
-        let program = PathBuf::from(program);
+    pub fn runtime(&self, program: &Path, args: &[String], timeout_millis: u32) -> Result<Runtime, ShimError> {
         if !program.is_absolute() {
             return Err(ShimError::Argument {
                 doing: format!("run {}", program.display()),
@@ -279,7 +278,13 @@ impl Server {
         }
         let limit = Some(Duration::from_millis(timeout_millis.into())).filter(|limit| !limit.is_zero());
         let (root, private) = (self.state_dir().join("runtime"), self.state_dir().to_owned());
-        Ok(Runtime { program, args: args.to_vec(), root, private, limit: limit.unwrap_or(RUNTIME_LIMIT) })
+        Ok(Runtime {
+            program: program.to_owned(),
+            args: args.to_vec(),
+            root,
+            private,
+            limit: limit.unwrap_or(RUNTIME_LIMIT),
+        })
     }
 
     pub fn answer(&mut self, reply: Reply, result: CallResult) {

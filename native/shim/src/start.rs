@@ -17,13 +17,15 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::{
     fs,
     os::fd::AsFd,
+    path::Path,
     time::{Duration, Instant},
 };
 use wire::{ShimStartContainer, ShimStartContainerResult, ShimStream, Stage, shim_response::Result as CallResult};
 
 impl Server {
     pub fn start_container(&mut self, reply: Reply, request: &ShimStartContainer) -> Result<(), ShimError> {
-        let runtime = self.runtime(&request.runtime_path, &request.runtime_args, request.runtime_timeout_millis)?;
+        let runtime =
+            self.runtime(Path::new(&request.runtime_path), &request.runtime_args, request.runtime_timeout_millis)?;
         let container = self.find(&request.container_id)?;
         let id = container.id.clone();
         match (container.phase, &mut container.start) {
