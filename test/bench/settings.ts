@@ -1,10 +1,11 @@
 // What a person can ask of the bench, as environment variables.
 
-const PEERS = ["berth+crun", "berth+runc", "containerd+runc", "containerd+crun"] as const;
+const PEERS = ["berth+crun", "berth+runc", "berth+direct", "containerd+runc", "containerd+crun"] as const;
 const MEASURES = ["pods", "load", "pull", "logs", "restart"] as const;
 export type MeasureName = (typeof MEASURES)[number];
 
 export interface Settings {
+  /** as they were asked for: the first of Berth's is the one that is compared */
   readonly peers: readonly string[];
   readonly measures: readonly MeasureName[];
   /** undisturbed rounds of one pod */
@@ -31,10 +32,13 @@ export function settingsOf(environment: Readonly<Record<string, string | undefin
     return value;
   };
   const some = <T extends string>(name: string, all: readonly T[]): readonly T[] => {
-    const wanted = text(name).split(",").filter(Boolean);
-    const unknown = wanted.find((each) => !all.some((known) => known === each));
-    if (unknown !== undefined) throw new Error(`${name}: ${unknown} is none of ${all.join(", ")}`);
-    return wanted.length === 0 ? all : all.filter((each) => wanted.includes(each));
+    const named = new Set(text(name).split(",").filter(Boolean));
+    const wanted = [...named].map((each) => {
+      const known = all.find((one) => one === each);
+      if (known === undefined) throw new Error(`${name}: ${each} is none of ${all.join(", ")}`);
+      return known;
+    });
+    return wanted.length === 0 ? all : wanted;
   };
   return {
     peers: some("PEERS", PEERS),

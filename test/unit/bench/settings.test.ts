@@ -3,12 +3,12 @@ import { settingsOf } from "../../bench/settings.ts";
 
 test("without settings everything is measured", (t) => {
   t.like(settingsOf({}), { rounds: 50, pods: 100, measures: ["pods", "load", "pull", "logs", "restart"] });
-  t.is(settingsOf({ PEERS: "" }).peers.length, 4);
+  t.is(settingsOf({ PEERS: "" }).peers.length, 5);
 });
 
-test("peers and measures can be chosen", (t) => {
-  t.like(settingsOf({ PEERS: "containerd+runc,berth+crun", MEASURES: "load", ROUNDS: "5" }), {
-    peers: ["berth+crun", "containerd+runc"],
+test("peers and measures can be chosen, and are taken in that order", (t) => {
+  t.like(settingsOf({ PEERS: "containerd+runc,berth+direct,berth+crun", MEASURES: "load", ROUNDS: "5" }), {
+    peers: ["containerd+runc", "berth+direct", "berth+crun"],
     measures: ["load"],
     rounds: 5,
   });
