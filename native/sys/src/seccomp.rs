@@ -7,6 +7,10 @@ pub const INSTRUCTION_BYTES: usize = size_of::<libc::sock_filter>();
 /// Instructions that the kernel takes in one filter.
 pub const MOST_INSTRUCTIONS: usize = libc::BPF_MAXINSNS as usize;
 
+/// Flags of seccomp(2): to log what is not allowed; to leave speculation past a store as it is.
+pub const LOG: u64 = libc::SECCOMP_FILTER_FLAG_LOG as u64;
+pub const SPEC_ALLOW: u64 = libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW as u64;
+
 /// Filters the calls of this process from now on, and of all that it becomes and starts. Only for programs with a single thread.
 ///
 /// @param program instructions of eight bytes @param flags of seccomp(2)
