@@ -1,13 +1,13 @@
-// Seccomp filters as crun has compiled them. Compiling RuntimeDefault takes a fourth of the processor time of a pod's start, so what crun
-// has made of a profile it is given again with the next container. It is its own work, of this start of berthd, from its folder, which no
-// container sees. Another runtime leaves no such file, and does not look at the annotation.
+// Seccomp filters as crun or our own runtime has compiled them. Compiling RuntimeDefault takes a fourth of the processor time of a pod's
+// start, so what a runtime has made of a profile it is given again with the next container. It is its own work, of this start of berthd,
+// from its folder, which no container sees. Another runtime leaves no such file, and does not look at the annotation.
 import { createHash } from "node:crypto";
 import { open } from "node:fs/promises";
 import { join } from "node:path";
 import type { Clock } from "../base/clock.ts";
 import type { OciSeccomp, OciSpec } from "./spec/oci.ts";
 
-/** @source crun(1): the filter as base64, in place of what crun would make of linux.seccomp; the flags there still hold */
+/** @source crun(1): the filter as base64, in place of what would be made of linux.seccomp; the flags there still hold */
 const ANNOTATION = "run.oci.seccomp_bpf_data";
 const MOST_FILTERS = 16;
 // As many instructions as the kernel takes (BPF_MAXINSNS), of 8 bytes.
