@@ -1,5 +1,6 @@
 //! What no wrapper has of the mount calls.
 
+pub use rustix::mount::{MountAttrFlags, MountPropagationFlags};
 use std::{
     ffi::CStr,
     io,
@@ -69,6 +70,28 @@ pub fn change(mount: BorrowedFd, change: Change) -> io::Result<()> {
         user_namespace: change.id_mapped.map_or(0, |namespace| namespace.as_raw_fd() as u64),
     };
     let flags = libc::AT_EMPTY_PATH | if change.recursive { AT_RECURSIVE } else { 0 };
+    set_attributes(mount.as_raw_fd(), c"", flags, &attributes)
+}
+
+/// Changes a mount by its descriptor, which may have a place or none yet.
+///
+/// @param clear before `set`
+/// @param propagation one, or nothing to leave it
+/// @param recursive with all that is mounted below it, or nothing of it
+pub fn set_mount_attributes(
+    mount: BorrowedFd,
+    recursive: bool,
+    set: MountAttrFlags,
+    clear: MountAttrFlags,
+    propagation: MountPropagationFlags,
+) -> io::Result<()> {
+    let attributes = MountAttributes {
+        set: set.bits().into(),
+        clear: clear.bits().into(),
+        propagation: propagation.bits().into(),
+        user_namespace: 0,
+    };
+    let flags = libc::AT_EMPTY_PATH | if recursive { AT_RECURSIVE } else { 0 };
     set_attributes(mount.as_raw_fd(), c"", flags, &attributes)
 }
 

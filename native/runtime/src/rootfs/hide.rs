@@ -1,0 +1,81 @@
+//! Masked paths, of which nothing is to be seen, and read-only ones. Done in the new root, when all else has its place.
+
+use super::{
+    bind,
+    devices::Null,
+    filesystem,
+    mount::place,
+    target::{below_root, find, is_folder, is_proc},
+};
+use crate::error::RuntimeError;
+use rustix::io::Errno;
+use std::{
+    io,
+    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    path::Path,
+};
+use sys::mount::{MountAttrFlags as Attribute, MountPropagationFlags as Propagation, set_mount_attributes};
+
+/// A file becomes the null device, a folder an empty one. What is not there is fine.
+pub fn mask(root: BorrowedFd, paths: &[String], label: Option<&str>) -> Result<(), RuntimeError> {
+    let (mut null, mut empty) = (None, None);
+    for path in paths {
+        let failed = |source: io::Error| RuntimeError::io(format!("mask {path}"), source);
+        let Some(target) = find_hidden(root, path).map_err(failed)? else { continue };
+        let tree = if is_folder(&target).map_err(|errno| failed(errno.into()))? {
+            if empty.is_none() {
+                empty = Some(empty_folder(label).map_err(|errno| failed(errno.into()))?);
+            }
+            empty.as_ref().map(|folder| bind::clone(folder, "", false))
+        } else {
+            if null.is_none() {
+                null = Some(Null::find(root)?);
+            }
+            null.as_ref().map(Null::bind)
+        };
+        let placed = tree.transpose().and_then(|tree| tree.map_or(Ok(()), |tree| place(tree, target)));
+        placed.map_err(|errno| failed(errno.into()))?;
+    }
+    Ok(())
+}
+
+/// With all that is mounted below them.
+pub fn make_readonly(root: BorrowedFd, paths: &[String]) -> Result<(), RuntimeError> {
+    for path in paths {
+        let failed = |source: io::Error| RuntimeError::io(format!("make {path} read-only"), source);
+        let Some(target) = find_hidden(root, path).map_err(failed)? else { continue };
+        let tree = bind::clone(&target, "", true).map_err(|errno| failed(errno.into()))?;
+        let set = Attribute::MOUNT_ATTR_RDONLY;
+        set_mount_attributes(tree.as_fd(), true, set, Attribute::empty(), Propagation::PRIVATE).map_err(failed)?;
+        place(tree, target).map_err(|errno| failed(errno.into()))?;
+    }
+    Ok(())
+}
+
+/// @returns nothing where there is nothing
+fn find_hidden(root: BorrowedFd, path: &str) -> io::Result<Option<OwnedFd>> {
+    if !path.starts_with('/') {
+        return Err(io::Error::other("it is no absolute path"));
+    }
+    let below = below_root(path);
+    if below.as_os_str().is_empty() {
+        return Err(io::Error::other("it is the root"));
+    }
+    let found = match find(root, &below) {
+        Err(Errno::NOENT | Errno::NOTDIR) => return Ok(None),
+        found => found?,
+    };
+    // Else what is hidden is something else, and what was meant is seen.
+    if below.starts_with("proc") && below != Path::new("proc") && !is_proc(&found)? {
+        return Err(io::Error::other("it is not the kernel's"));
+    }
+    Ok(Some(found))
+}
+
+/// Never to be written to, by whoever may change how it is mounted.
+fn empty_folder(label: Option<&str>) -> Result<OwnedFd, Errno> {
+    let flag = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
+    let data =
+        [flag("nr_blocks", Some("1")), flag("nr_inodes", Some("1")), flag("mode", Some("755")), flag("ro", None)];
+    filesystem::make("tmpfs", "tmpfs", &data, label, Attribute::MOUNT_ATTR_RDONLY)
+}

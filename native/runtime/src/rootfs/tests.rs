@@ -1,0 +1,334 @@
+//! With the kernel's own mounts, each test in a mount namespace of its own, which ends with its thread.
+
+use super::{Place, Sources, enter, prepare};
+use crate::spec::Spec;
+use rustix::{
+    mount::{MountFlags, MountPropagationFlags, mount, mount_change},
+    process::geteuid,
+};
+use serde_json::{Value, json};
+use std::{
+    fs, io,
+    os::unix::fs::{FileTypeExt, MetadataExt, symlink},
+    path::{Path, PathBuf},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    thread,
+};
+use sys::namespace::{UnshareFlags, unshare};
+
+static NEXT: AtomicUsize = AtomicUsize::new(0);
+
+/// A root of its own, and a folder that no container may reach.
+struct Folders {
+    root: PathBuf,
+    outside: PathBuf,
+}
+
+/// Only root has mounts.
+fn in_namespace(work: impl FnOnce(&Folders) + Send + 'static) {
+    if !geteuid().is_root() {
+        return;
+    }
+    let name = format!("berth-rootfs-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+    let place = std::env::temp_dir().join(name);
+    fs::create_dir(&place).expect("make a folder");
+    let inner = place.clone();
+    let done = thread::spawn(move || {
+        unshare(UnshareFlags::NEWNS).expect("unshare");
+        mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).expect("make private");
+        mount("test", &inner, "tmpfs", MountFlags::empty(), None).expect("mount");
+        let folders = Folders { root: inner.join("root"), outside: inner.join("outside") };
+        for folder in [&folders.root, &folders.outside] {
+            fs::create_dir(folder).expect("make a folder");
+        }
+        mount("root", &folders.root, "tmpfs", MountFlags::empty(), None).expect("mount the root");
+        work(&folders);
+    })
+    .join();
+    fs::remove_dir(&place).expect("nothing was left in the folder");
+    if let Err(panic) = done {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn spec(mounts: Value, more: Value) -> Spec {
+    let mut spec = json!({
+        "ociVersion": "1.0.2",
+        "process": { "user": { "uid": 0, "gid": 0 }, "args": ["/x"], "cwd": "/" },
+        "root": { "path": "rootfs" },
+        "mounts": mounts,
+        "linux": { "namespaces": [{ "type": "mount" }], "cgroupsPath": "/x", "resources": {} },
+    });
+    for (path, value) in more.as_object().expect("an object") {
+        let (parent, name) = path.rsplit_once('/').expect("a path");
+        spec.pointer_mut(parent).expect("a part of the spec")[name] = value.clone();
+    }
+    serde_json::from_value(spec).expect("a spec")
+}
+
+fn proc() -> Value {
+    json!({ "destination": "/proc", "type": "proc", "source": "proc", "options": ["nosuid", "noexec", "nodev"] })
+}
+
+fn dev() -> Value {
+    json!({ "destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "mode=755", "size=64k"] })
+}
+
+fn bind(source: &Path, destination: &str, options: &[&str]) -> Value {
+    json!({ "destination": destination, "type": "bind", "source": source, "options": options })
+}
+
+fn prepare_in(root: &Path, spec: &Spec) -> Result<(), String> {
+    prepare(&place(root, spec)).map_err(|failure| failure.to_string())
+}
+
+fn place<'a>(root: &'a Path, spec: &'a Spec) -> Place<'a> {
+    static NONE: std::sync::LazyLock<Sources> = std::sync::LazyLock::new(Sources::default);
+    Place { spec, root, sources: &NONE, terminal: None }
+}
+
+fn prepare_and_enter(root: &Path, spec: &Spec) {
+    let place = place(root, spec);
+    prepare(&place).expect("prepare");
+    enter(&place).expect("enter");
+}
+
+fn is_readonly(result: io::Result<()>) -> bool {
+    result.is_err_and(|failure| failure.kind() == io::ErrorKind::ReadOnlyFilesystem)
+}
+
+fn names(folder: impl AsRef<Path>) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("list");
+    let mut names: Vec<_> =
+        entries.map(|entry| entry.expect("entry").file_name().into_string().expect("text")).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_container_has_its_mounts_and_devices_and_nothing_of_the_node() {
+    in_namespace(|folders| {
+        let outside = folders.outside.clone();
+        let mounts = json!([
+            proc(),
+            dev(),
+            { "destination": "/sys", "type": "sysfs", "source": "sysfs", "options": ["nosuid", "noexec", "nodev", "ro"] },
+            { "destination": "/dev/pts", "type": "devpts", "source": "devpts",
+              "options": ["nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"] },
+            { "destination": "/dev/mqueue", "type": "mqueue", "source": "mqueue", "options": ["nosuid"] },
+            { "destination": "/sys/fs/cgroup", "type": "cgroup", "source": "cgroup", "options": ["nosuid", "ro"] },
+            { "destination": "/run", "type": "tmpfs", "source": "run", "options": ["ro"] },
+            bind(&outside, "/run/volume", &["rbind", "rprivate", "rw"]),
+        ]);
+        let device = json!({ "path": "/dev/net/own", "type": "c", "major": 10, "minor": 200, "fileMode": 0o640, "uid": 7, "gid": 8 });
+        let more = json!({ "/root/readonly": true, "/process/terminal": true, "/process/cwd": "/made/cwd", "/linux/devices": [device] });
+        let spec = spec(mounts, more);
+        prepare_and_enter(&folders.root, &spec);
+
+        assert_eq!(names("/"), ["dev", "made", "proc", "run", "sys"]);
+        let devices =
+            [("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0)];
+        for (name, major, minor) in devices {
+            let found = fs::symlink_metadata(format!("/dev/{name}")).expect(name);
+            assert!(found.file_type().is_char_device(), "{name}");
+            assert_eq!((found.rdev(), found.mode() & 0o7777), (rustix::fs::makedev(major, minor), 0o666), "{name}");
+        }
+        let own = fs::symlink_metadata("/dev/net/own").expect("the device");
+        assert_eq!((own.rdev(), own.mode() & 0o7777), (rustix::fs::makedev(10, 200), 0o640));
+        assert_eq!((own.uid(), own.gid()), (7, 8));
+        assert_eq!(fs::read_link("/dev/stdin").expect("a link").to_str(), Some("/proc/self/fd/0"));
+        assert_eq!(fs::read_link("/dev/ptmx").expect("a link").to_str(), Some("pts/ptmx"));
+        assert!(
+            Path::new("/dev/console").is_file()
+                && Path::new("/dev/pts/ptmx").exists()
+                && Path::new("/made/cwd").is_dir()
+        );
+        assert!(is_readonly(fs::write("/file", "")) && is_readonly(fs::write("/run/file", "")));
+        assert!(is_readonly(fs::write("/sys/fs/file", "")) && is_readonly(fs::create_dir("/sys/fs/cgroup/folder")));
+        fs::write("/run/volume/file", "").expect("the volume can be written to");
+        assert!(!outside.exists(), "nothing of the old root is left");
+        // Of threads the kernel's own file is of the first one, which has not moved.
+        let table = fs::read_to_string("/proc/thread-self/mountinfo").expect("mountinfo");
+        assert!(table.lines().all(|line| !line.contains("shared:") && !line.contains("master:")), "{table}");
+    });
+}
+
+#[test]
+fn masked_paths_show_nothing_and_read_only_paths_can_not_be_written_to() {
+    in_namespace(|folders| {
+        fs::create_dir_all(folders.root.join("etc/secret")).expect("make");
+        fs::write(folders.root.join("etc/secret/file"), "text").expect("write");
+        fs::write(folders.root.join("etc/key"), "text").expect("write");
+        let hidden = json!({
+            "/linux/maskedPaths": ["/proc/timer_list", "/etc/secret", "/etc/key", "/proc/bus", "/not/there", "/etc/key/below"],
+            "/linux/readonlyPaths": ["/proc/sys", "/not/there"],
+        });
+        let spec = spec(json!([proc(), dev()]), hidden);
+        prepare_and_enter(&folders.root, &spec);
+
+        for file in ["/proc/timer_list", "/etc/key"] {
+            assert!(fs::metadata(file).expect(file).file_type().is_char_device(), "{file}");
+            assert_eq!(fs::read_to_string(file).expect(file), "");
+        }
+        for folder in ["/etc/secret", "/proc/bus"] {
+            assert_eq!(names(folder), [""; 0], "{folder}");
+            assert!(is_readonly(fs::write(Path::new(folder).join("file"), "")), "{folder}");
+        }
+        assert!(is_readonly(fs::write("/proc/sys/kernel/domainname", "x")));
+    });
+}
+
+#[test]
+fn a_read_only_bind_is_so_and_with_all_that_is_mounted_in_it_where_that_is_asked() {
+    in_namespace(|folders| {
+        let inner = folders.outside.join("inner");
+        fs::create_dir(&inner).expect("make");
+        mount("inner", &inner, "tmpfs", MountFlags::NOEXEC, None).expect("mount");
+        let mounts = json!([
+            bind(&folders.outside, "/one", &["rbind", "ro"]),
+            bind(&folders.outside, "/all", &["rbind", "ro", "rro"]),
+            bind(&folders.outside, "/alone", &["bind", "ro", "noexec"]),
+            bind(&inner, "/as-it-is", &["rbind"]),
+            bind(&inner, "/other", &["rbind", "nosuid"]),
+            proc(),
+        ]);
+        prepare_and_enter(&folders.root, &spec(mounts, json!({})));
+
+        for folder in ["/one", "/all", "/all/inner", "/alone", "/alone/inner"] {
+            assert!(is_readonly(fs::write(Path::new(folder).join("file"), "")), "{folder}");
+        }
+        fs::write("/one/inner/file", "").expect("only the top was asked for");
+        let table = fs::read_to_string("/proc/thread-self/mountinfo").expect("mountinfo");
+        let options = |place: &str| {
+            let line = table.lines().find(|line| line.split(' ').nth(4) == Some(place)).expect(place);
+            line.split(' ').nth(5).expect("options").to_owned()
+        };
+        assert_eq!(options("/alone"), "ro,noexec,relatime");
+        assert_eq!(options("/as-it-is"), "rw,noexec,relatime", "nothing was said");
+        assert_eq!(options("/other"), "rw,nosuid,relatime", "that was said, and no more");
+    });
+}
+
+#[test]
+fn what_is_mounted_and_made_stays_in_the_root_whatever_an_image_has_there() {
+    in_namespace(|folders| {
+        let (root, outside) = (&folders.root, folders.outside.to_str().expect("text").to_owned());
+        let deep = "../".repeat(20);
+        symlink(&outside, root.join("absolute")).expect("link");
+        symlink(format!("{deep}{}", &outside[1..]), root.join("relative")).expect("link");
+        symlink(&outside, root.join("file")).expect("link");
+        symlink("/run/made/../resolv.conf", root.join("dangling")).expect("link");
+        symlink("loop", root.join("loop")).expect("link");
+        let file = folders.outside.join("file");
+        fs::write(&file, "text").expect("write");
+        let mounts = json!([
+            proc(),
+            dev(),
+            bind(&folders.outside, "/absolute/one", &["bind"]),
+            bind(&folders.outside, "/relative/two", &["bind"]),
+            bind(&folders.outside, "/../../three/./four/../five", &["bind"]),
+            bind(&file, "/dangling", &["bind"]),
+            { "destination": "/absolute/new", "type": "tmpfs", "source": "tmpfs", "options": [] },
+        ]);
+        let device = json!({ "path": "/absolute/device", "type": "c", "major": 1, "minor": 3 });
+        prepare_in(root, &spec(mounts, json!({ "/linux/devices": [device] }))).expect("prepare");
+
+        let inner = root.join(&outside[1..]);
+        assert_eq!(names(&inner), ["device", "new", "one", "two"], "made where the links lead to in the root");
+        assert_eq!(names(inner.join("one")), ["file"]);
+        assert_eq!(names(root.join("three")), ["five"]);
+        assert_eq!(fs::read_to_string(root.join("run/resolv.conf")).expect("a file"), "text");
+        assert_eq!(names(&folders.outside), ["file"]);
+        let looped = spec(json!([bind(&folders.outside, "/loop/x", &["bind"])]), json!({}));
+        assert!(prepare_in(root, &looped).expect_err("a loop").contains("Too many levels of symbolic links"));
+    });
+}
+
+#[test]
+fn a_place_that_is_not_as_it_has_to_be_is_refused() {
+    in_namespace(|folders| {
+        let (root, outside) = (&folders.root, &folders.outside);
+        let refused = |mounts: Value, why: &str| {
+            let message = prepare_in(root, &spec(mounts, json!({}))).expect_err(why);
+            assert!(message.contains(why), "{message:?} and not {why:?}");
+        };
+        fs::write(root.join("text"), "").expect("write");
+        refused(json!([bind(outside, "/text", &["bind"])]), "Not a directory");
+        refused(json!([bind(outside, "/text/below", &["bind"])]), "Not a directory");
+        refused(json!([bind(outside, "/a/..", &["bind"])]), "no path below the root");
+        refused(json!([bind(Path::new("relative"), "/a", &["bind"])]), "no absolute path");
+        refused(json!([bind(outside, "/a", &["bind", "idmap"])]), "option \"idmap\" is not supported");
+        refused(json!([proc(), bind(outside, "/proc/self/root/x", &["bind"])]), "Too many levels of symbolic links");
+        refused(json!([proc(), bind(outside, "/proc/tty", &["bind"])]), "in a procfs");
+        refused(json!([bind(outside, "/proc", &["bind"])]), "only a procfs can be there");
+        symlink("/proc/tty", root.join("link")).expect("link");
+        refused(json!([proc(), bind(outside, "/link", &["bind"])]), "in a procfs");
+        refused(json!([dev(), { "destination": "/x", "type": "nonsense", "source": "x" }]), "No such device");
+        assert_eq!(names(outside), [""; 0]);
+    });
+}
+
+#[test]
+fn a_link_in_place_of_a_folder_of_the_kernels_is_refused() {
+    in_namespace(|folders| {
+        for name in ["proc", "dev", "sys"] {
+            symlink(&folders.outside, folders.root.join(name)).expect("link");
+            let mount = json!({ "destination": format!("/{name}"), "type": "tmpfs", "source": "x" });
+            let refused = prepare_in(&folders.root, &spec(json!([mount]), json!({}))).expect_err(name);
+            assert!(refused.contains("Too many levels of symbolic links"), "{refused}");
+        }
+        assert_eq!(names(&folders.outside), [""; 0]);
+    });
+}
+
+#[test]
+fn a_file_of_the_image_is_no_null_device_to_mask_with() {
+    in_namespace(|folders| {
+        let mounts = json!([proc(), bind(&folders.outside, "/dev", &["bind"])]);
+        fs::write(folders.outside.join("null"), "text").expect("write");
+        let spec = spec(mounts, json!({ "/linux/maskedPaths": ["/proc/timer_list"] }));
+        let place = place(&folders.root, &spec);
+        prepare(&place).expect("prepare");
+        assert_eq!(names(&folders.outside), ["null"], "a folder of the caller's is left as it is");
+        assert!(enter(&place).expect_err("a file").to_string().contains("no null device"));
+    });
+}
+
+#[test]
+fn mounts_below_a_folder_that_is_swapped_for_a_link_stay_in_the_root() {
+    in_namespace(|folders| {
+        let (root, outside) = (folders.root.clone(), folders.outside.to_str().expect("text").to_owned());
+        let volume = folders.root.with_file_name("volume");
+        fs::create_dir_all(volume.join("place/sub")).expect("make");
+        symlink(&outside, volume.join("link")).expect("link");
+        let (stop, swaps) = (AtomicBool::new(false), AtomicUsize::new(0));
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let flags = rustix::fs::RenameFlags::EXCHANGE;
+                let (one, other) = (volume.join("place"), volume.join("link"));
+                while !stop.load(Ordering::Relaxed) {
+                    let _ = rustix::fs::renameat_with(rustix::fs::CWD, &one, rustix::fs::CWD, &other, flags);
+                    swaps.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+            for round in 0..100 {
+                while swaps.load(Ordering::Relaxed) <= round {
+                    thread::yield_now();
+                }
+                let mounts = json!([
+                    bind(&volume, "/volume", &["rbind"]),
+                    bind(&root, "/volume/place/sub", &["bind"]),
+                    bind(&root, &format!("/volume/place/made-{round}"), &["bind"]),
+                ]);
+                // Some rounds fail as the folder is not there at the wrong moment.
+                let _ = prepare_in(&root, &spec(mounts, json!({})));
+                assert_eq!(names(&outside), [""; 0], "round {round}");
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        let table = fs::read_to_string("/proc/thread-self/mountinfo").expect("mountinfo");
+        let astray: Vec<_> =
+            table.lines().filter(|line| line.split(' ').nth(4).is_some_and(|at| at.starts_with(&outside))).collect();
+        assert_eq!(astray, [""; 0]);
+    });
+}
