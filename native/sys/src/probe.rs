@@ -123,3 +123,51 @@ impl Call {
         }
     }
 }
+
+/// Ways into the kernel that a process has, each with numbers of its own.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Abi {
+    Native,
+    #[cfg(target_arch = "x86_64")]
+    X32,
+    #[cfg(target_arch = "x86_64")]
+    I386,
+}
+
+/// getpriority(2), which looks at 32 bits of each argument and changes nothing. @returns as the kernel does, an error below zero
+pub fn priority(abi: Abi, which: u64, who: u64) -> i64 {
+    let number = match abi {
+        Abi::Native => libc::SYS_getpriority,
+        #[cfg(target_arch = "x86_64")]
+        Abi::X32 => 0x4000_0000 | libc::SYS_getpriority,
+        #[cfg(target_arch = "x86_64")]
+        Abi::I386 => return i64::from(priority_of_i386(which as u32, who as u32)),
+    };
+    // SAFETY: takes numbers only, and neither reads nor writes memory.
+    match unsafe { libc::syscall(number, which, who) } {
+        -1 => -i64::from(io::Error::last_os_error().raw_os_error().unwrap_or(0)),
+        result => result,
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn priority_of_i386(which: u32, who: u32) -> i32 {
+    // @source arch/x86/entry/syscalls/syscall_32.tbl
+    const GETPRIORITY: u32 = 96;
+    let mut result = GETPRIORITY;
+    // SAFETY: takes numbers only, and neither reads nor writes memory. The register of the first argument is the compiler's own, and
+    // gets its value back; the kernel may clear those that 32-bit code has not.
+    unsafe {
+        std::arch::asm!(
+            "xchg {which}, rbx",
+            "int 0x80",
+            "xchg {which}, rbx",
+            which = inout(reg) u64::from(which) => _,
+            inout("eax") result,
+            in("ecx") who,
+            out("r8") _, out("r9") _, out("r10") _, out("r11") _,
+            options(nostack),
+        );
+    }
+    result as i32
+}
