@@ -1,6 +1,6 @@
 //! A terminal for the process: made in the container's own devpts, our side of it sent to whoever started the call.
 
-use crate::error::RuntimeError;
+use crate::{error::RuntimeError, spec::Process};
 use rustix::{
     fs::{CWD, Mode, OFlags, ResolveFlags, fstatfs, openat, openat2},
     io::IoSlice,
@@ -26,8 +26,17 @@ const DEVPTS_MAGIC: u64 = 0x1cd1;
 pub struct ConsoleSocket(OwnedFd);
 
 impl ConsoleSocket {
+    /// @param name where one was given @returns `None` for a process that is to have no terminal
+    pub fn of(process: &Process, name: Option<&Path>) -> Result<Option<Self>, RuntimeError> {
+        match name {
+            _ if !process.terminal => Ok(None),
+            Some(name) => Self::connect(name).map(Some),
+            None => Err(RuntimeError::argument("make a terminal", "no --console-socket takes it")),
+        }
+    }
+
     /// To be called before a mount namespace is joined: the name is one of the caller's, and may be relative to its folder.
-    pub fn connect(name: &Path) -> Result<Self, RuntimeError> {
+    fn connect(name: &Path) -> Result<Self, RuntimeError> {
         let failed = |errno| RuntimeError::io(format!("connect to the console socket {}", name.display()), errno);
         let address = SocketAddrUnix::new(name).map_err(failed)?;
         let socket =

@@ -1,7 +1,7 @@
 //! The part of the OCI runtime specification that berthd writes; a bundle's `config.json`. Names are the specification's.
 //! What is not here is refused: a field that is left out silently is a limit that nobody applies.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 #[derive(Debug, Deserialize)]
@@ -112,7 +112,7 @@ pub struct Namespace {
     pub path: Option<String>,
 }
 
-#[derive(Clone, Copy, Debug, Deserialize, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Deserialize, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "lowercase")]
 pub enum NamespaceKind {
     Mount,
@@ -122,6 +122,20 @@ pub enum NamespaceKind {
     Ipc,
     User,
     Cgroup,
+}
+
+impl NamespaceKind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mount => "mount",
+            Self::Pid => "pid",
+            Self::Network => "network",
+            Self::Uts => "uts",
+            Self::Ipc => "ipc",
+            Self::User => "user",
+            Self::Cgroup => "cgroup",
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -252,7 +266,24 @@ pub struct Hooks {
     pub poststop: Vec<Hook>,
 }
 
-#[derive(Debug, Deserialize)]
+impl Hooks {
+    /// Those that the runtime runs before the command.
+    pub fn are_awaited(&self) -> bool {
+        !(self.prestart.is_empty() && self.create_runtime.is_empty())
+    }
+
+    /// Any before the command.
+    pub fn are_before_command(&self) -> bool {
+        self.are_awaited() || !(self.create_container.is_empty() && self.start_container.is_empty())
+    }
+
+    /// Any that the runtime runs.
+    pub fn are_outside(&self) -> bool {
+        self.are_awaited() || !(self.poststart.is_empty() && self.poststop.is_empty())
+    }
+}
+
+#[derive(Clone, Debug, Deserialize, Serialize, PartialEq)]
 #[serde(deny_unknown_fields)]
 pub struct Hook {
     pub path: String,

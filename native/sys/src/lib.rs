@@ -1,5 +1,6 @@
 //! Kernel calls that no safe wrapper covers: all the unsafe code of the project is in this crate.
 
+pub mod descriptors;
 pub mod exec;
 pub mod failpoint;
 pub mod keyring;
@@ -9,4 +10,5 @@ pub mod namespace;
 pub mod probe;
 pub mod process;
 pub mod seccomp;
+pub mod time;
 pub mod user_namespace;

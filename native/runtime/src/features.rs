@@ -1,0 +1,7 @@
+//! What is known here, in the words of the OCI runtime specification's features document.
+
+use serde_json::json;
+
+pub fn json() -> String {
+    json!({ "ociVersionMin": "1.0.0", "ociVersionMax": "1.0.2" }).to_string()
+}
