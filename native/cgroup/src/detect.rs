@@ -20,6 +20,12 @@ pub struct Hierarchy {
     pub controllers: Vec<String>,
 }
 
+impl Hierarchy {
+    pub(crate) fn has(&self, controller: &str) -> bool {
+        self.controllers.iter().any(|name| name == controller)
+    }
+}
+
 /// The hierarchies of this host that pods use.
 #[derive(Clone, Debug)]
 pub struct Cgroups {
@@ -44,6 +50,11 @@ const V1_CONTROLLERS: [&str; 13] = [
     "perf_event",
     "rdma",
 ];
+
+/// A name of a hierarchy that pods use, as its mount options and /proc/PID/cgroup have it.
+pub(crate) fn is_of_v1(name: &str) -> bool {
+    V1_CONTROLLERS.contains(&name) || name.starts_with("name=")
+}
 
 impl Cgroups {
     pub fn detect() -> Result<Self, CgroupError> {
@@ -71,7 +82,7 @@ impl Cgroups {
                     .last()
                     .unwrap_or(&"")
                     .split(',')
-                    .filter(|option| V1_CONTROLLERS.contains(option) || option.starts_with("name="))
+                    .filter(|option| is_of_v1(option))
                     .map(str::to_owned)
                     .collect();
                 if !controllers.is_empty() && !v1.iter().any(|known| known.controllers == controllers) {
@@ -96,7 +107,7 @@ impl Cgroups {
     }
 
     /// Wherever something of a pod may be.
-    pub(crate) fn mounts(&self) -> impl Iterator<Item = &Path> {
+    pub(crate) fn mounts(&self) -> impl DoubleEndedIterator<Item = &Path> {
         self.hierarchies.iter().map(|each| each.mount.as_path()).chain(self.unified.as_deref())
     }
 
@@ -110,11 +121,18 @@ impl Cgroups {
     }
 
     /// Where the controller is mounted.
-    pub(crate) fn mount_of(&self, controller: &str) -> Option<&Path> {
-        self.hierarchies
-            .iter()
-            .find(|each| each.controllers.iter().any(|name| name == controller))
-            .map(|each| each.mount.as_path())
+    pub fn mount_of(&self, controller: &str) -> Option<&Path> {
+        self.index_of(controller).map(|index| self.hierarchies[index].mount.as_path())
+    }
+
+    fn index_of(&self, controller: &str) -> Option<usize> {
+        self.hierarchies.iter().position(|each| each.has(controller))
+    }
+
+    /// The hierarchy whose word on what is in a cgroup is taken: v1 has the same processes in each.
+    pub(crate) fn index_of_processes(&self) -> Option<usize> {
+        let first = || (!self.hierarchies.is_empty()).then_some(0);
+        self.index_of("freezer").or_else(|| self.index_of("pids")).or_else(first)
     }
 }
 

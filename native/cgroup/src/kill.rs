@@ -58,10 +58,8 @@ impl Cgroups {
         self.folder_with_processes(path).map_or_else(Vec::new, |folder| processes(&folder, 0))
     }
 
-    /// v1 has the same ones in each hierarchy.
     fn folder_with_processes(&self, path: &CgroupPath) -> Option<PathBuf> {
-        let mount = self.mount_of("freezer").or_else(|| self.mount_of("pids"));
-        Some(path.under(mount.or(self.hierarchies.first().map(|each| each.mount.as_path()))?))
+        self.index_of_processes().map(|index| path.under(&self.hierarchies[index].mount))
     }
 }
 

@@ -7,6 +7,7 @@ mod details;
 mod details_v1;
 mod details_v2;
 mod detect;
+mod detect_once;
 mod error;
 mod folder;
 mod kill;

@@ -29,25 +29,48 @@ pub struct Limits {
 impl Cgroups {
     /// Applies what is given, all of it or nothing. What this host can't limit comes back as warnings.
     pub fn apply(&self, path: &CgroupPath, limits: &Limits) -> Result<Vec<String>, CgroupError> {
-        let mut plan = Plan::default();
+        let plan = self.plan(path, limits, Plan::default())?;
+        write_all(&plan.writes)?;
+        Ok(plan.warnings)
+    }
+
+    /// The same for a cgroup that was made a moment ago, of which there is nothing to read, and which goes when the kernel refuses.
+    pub fn apply_to_new(&self, path: &CgroupPath, limits: &Limits) -> Result<Vec<String>, CgroupError> {
+        let plan = self.plan(path, limits, Plan { is_new: true, ..Plan::default() })?;
+        for (file, value) in plan.writes {
+            if let Err(source) = fs::write(&file, &value) {
+                return Err(CgroupError::Write { file, value, source });
+            }
+        }
+        Ok(plan.warnings)
+    }
+
+    fn plan(&self, path: &CgroupPath, limits: &Limits, mut plan: Plan) -> Result<Plan, CgroupError> {
         if self.is_v2() {
             self.plan_v2(path, limits, &mut plan)?;
         } else {
             self.plan_v1(path, limits, &mut plan)?;
         }
-        write_all(&plan.writes)?;
-        Ok(plan.warnings)
+        Ok(plan)
     }
 }
 
 /// What to write, in order.
 #[derive(Default)]
 pub(crate) struct Plan {
+    /// the cgroup has the kernel's own values still
+    pub is_new: bool,
     pub writes: Vec<(PathBuf, String)>,
     pub warnings: Vec<String>,
 }
 
 impl Plan {
+    /// What a file has now; nothing where that is what the kernel gives to a new cgroup, or where there is no such file.
+    pub fn present(&self, file: &Path) -> String {
+        let text = if self.is_new { String::new() } else { fs::read_to_string(file).unwrap_or_default() };
+        text.trim_end().to_owned()
+    }
+
     pub fn write(&mut self, file: PathBuf, value: Option<impl ToString>) {
         self.writes.extend(value.map(|value| (file, value.to_string())));
     }
@@ -114,13 +137,9 @@ mod tests {
         let controllers = ["cpu", "memory", "pids", "cpuset", "hugetlb"].map(str::to_owned).to_vec();
         let cgroups =
             Cgroups { mode, hierarchies: vec![Hierarchy { mount: mount.clone(), controllers }], unified: None };
-        let (mut plan, path) = (Plan::default(), CgroupPath::parse("/pod").expect("path"));
-        let outcome = match mode {
-            Mode::V2 => cgroups.plan_v2(&path, limits, &mut plan),
-            Mode::V1 | Mode::Hybrid => cgroups.plan_v1(&path, limits, &mut plan),
-        };
+        let outcome = cgroups.plan(&CgroupPath::parse("/pod").expect("path"), limits, Plan::default());
         fs::remove_dir_all(&mount).expect("remove");
-        outcome.map(|()| {
+        outcome.map(|plan| {
             let file =
                 |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             plan.writes.iter().map(|(path, value)| format!("{} {value}", file(path))).collect()

@@ -4,10 +4,7 @@ use crate::{
     CgroupError, CgroupPath, Cgroups,
     limits::{Limits, Plan, or_max, plan_hugepages},
 };
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 impl Cgroups {
     pub(crate) fn plan_v1(&self, path: &CgroupPath, limits: &Limits, plan: &mut Plan) -> Result<(), CgroupError> {
@@ -56,13 +53,12 @@ impl Cgroups {
 /// Memory may never pass memory plus swap, so which is written first depends on the direction.
 fn plan_memory_v1(folder: &Path, limits: &Limits, plan: &mut Plan) {
     let (limit, swap) = (folder.join("memory.limit_in_bytes"), folder.join("memory.memsw.limit_in_bytes"));
-    let accounts_swap = swap.exists();
-    if limits.memory_swap_bytes.is_some() && !accounts_swap {
+    let both = limits.memory_swap_bytes.filter(|_| swap.exists());
+    if limits.memory_swap_bytes.is_some() && both.is_none() {
         plan.warnings.push("memory plus swap: this kernel does not account swap".into());
     }
-    let current: i64 = fs::read_to_string(&swap).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(i64::MAX);
+    let current: i64 = plan.present(&swap).parse().unwrap_or(i64::MAX);
     let raising = limits.memory_bytes.is_some_and(|bytes| bytes < 0 || bytes > current);
-    let both = limits.memory_swap_bytes.filter(|_| accounts_swap);
     if raising {
         plan.write(swap, both);
         plan.write(limit, limits.memory_bytes);
@@ -76,7 +72,8 @@ fn plan_memory_v1(folder: &Path, limits: &Limits, plan: &mut Plan) {
 fn plan_cpu_v1(folder: &Path, limits: &Limits, plan: &mut Plan) {
     let (period, quota) = (folder.join("cpu.cfs_period_us"), folder.join("cpu.cfs_quota_us"));
     plan.write(folder.join("cpu.shares"), limits.cpu_shares.map(|shares| shares.clamp(2, 262_144)));
-    let current: u64 = fs::read_to_string(&period).ok().and_then(|text| text.trim().parse().ok()).unwrap_or(0);
+    // A new cgroup has no quota that a period could make too much.
+    let current: u64 = plan.present(&period).parse().unwrap_or(0);
     if limits.cpu_period_micros.is_some_and(|micros| micros < current) {
         plan.write(quota, limits.cpu_quota_micros);
         plan.write(period, limits.cpu_period_micros);

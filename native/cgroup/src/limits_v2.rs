@@ -4,7 +4,7 @@ use crate::{
     CgroupError, CgroupPath, Cgroups,
     limits::{Limits, Plan, or_max, plan_hugepages},
 };
-use std::{fs, path::Path};
+use std::path::Path;
 
 impl Cgroups {
     pub(crate) fn plan_v2(&self, path: &CgroupPath, limits: &Limits, plan: &mut Plan) -> Result<(), CgroupError> {
@@ -13,7 +13,7 @@ impl Cgroups {
         plan.write(folder.join("memory.max"), limits.memory_bytes.map(or_max));
         if let Some(both) = limits.memory_swap_bytes {
             // v2 limits swap alone. Without a limit of memory there is no sum either.
-            let present = || read(&folder, "memory.max").parse().ok();
+            let present = || plan.present(&folder.join("memory.max")).parse().ok();
             let swap = match limits.memory_bytes.or_else(present) {
                 Some(memory) if memory >= 0 && both >= 0 => both.saturating_sub(memory).max(0),
                 _ => -1,
@@ -21,7 +21,7 @@ impl Cgroups {
             plan.write(folder.join("memory.swap.max"), Some(or_max(swap)));
         }
         plan.write(folder.join("cpu.weight"), limits.cpu_shares.map(weight_of_shares));
-        plan.write(folder.join("cpu.max"), cpu_max(&folder, limits));
+        plan.write(folder.join("cpu.max"), cpu_max(&folder, limits, plan));
         plan.write(folder.join("pids.max"), limits.pids.map(or_max));
         plan.write(folder.join("cpuset.cpus"), limits.cpuset_cpus.as_ref());
         plan.write(folder.join("cpuset.mems"), limits.cpuset_mems.as_ref());
@@ -37,15 +37,12 @@ impl Cgroups {
 }
 
 /// Quota and period are one file; the one that is not named stays as it is.
-fn cpu_max(folder: &Path, limits: &Limits) -> Option<String> {
+fn cpu_max(folder: &Path, limits: &Limits, plan: &Plan) -> Option<String> {
     let quota = limits.cpu_quota_micros.map(or_max);
     let Some(period) = limits.cpu_period_micros else { return quota };
-    let quota = quota.or_else(|| read(folder, "cpu.max").split_whitespace().next().map(str::to_owned));
+    let present = || plan.present(&folder.join("cpu.max")).split_whitespace().next().map(str::to_owned);
+    let quota = quota.or_else(present);
     Some(format!("{} {period}", quota.as_deref().unwrap_or("max")))
-}
-
-fn read(folder: &Path, file: &str) -> String {
-    fs::read_to_string(folder.join(file)).unwrap_or_default().trim_end().to_owned()
 }
 
 /// "memory.high": a controller and a word, nothing that leads out of the folder. The files of "cgroup." move, freeze and kill processes, and

@@ -28,6 +28,11 @@ impl CgroupPath {
         self.0.split('/')
     }
 
+    /// `None` of one that is below the root.
+    pub fn parent(&self) -> Option<Self> {
+        self.0.rsplit_once('/').map(|(parent, _)| Self(parent.to_owned()))
+    }
+
     pub fn is_below(&self, ancestor: &Self) -> bool {
         self.0.strip_prefix(&ancestor.0).is_some_and(|rest| rest.starts_with('/'))
     }
@@ -59,5 +64,6 @@ mod tests {
         assert!(path("/a/b").is_below(&path("/a")));
         assert!(!path("/ab").is_below(&path("/a")));
         assert!(!path("/a").is_below(&path("/a")));
+        assert_eq!((path("/a/b").parent(), path("/a").parent()), (Some(path("/a")), None));
     }
 }

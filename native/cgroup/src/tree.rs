@@ -11,6 +11,7 @@ use std::{
 // The kernel frees a cgroup a moment after its last process has gone.
 const BUSY_RETRY: Duration = Duration::from_millis(2);
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
+const CPUSET: [&str; 2] = ["cpuset.cpus", "cpuset.mems"];
 
 impl Cgroups {
     /// Makes the cgroup in every hierarchy, its ancestors too. True when it was not there before.
@@ -18,7 +19,6 @@ impl Cgroups {
         let mut created = false;
         for hierarchy in &self.hierarchies {
             let mut folder = hierarchy.mount.clone();
-            let is_cpuset = hierarchy.controllers.iter().any(|name| name == "cpuset");
             for part in path.parts() {
                 if self.is_v2() {
                     enable_controllers(&folder)?;
@@ -29,12 +29,38 @@ impl Cgroups {
                     Err(failure) if failure.kind() == io::ErrorKind::AlreadyExists => {}
                     Err(failure) => return Err(CgroupError::io("make cgroup", folder, failure)),
                 }
-                if is_cpuset && !self.is_v2() {
+                if !self.is_v2() && hierarchy.has("cpuset") {
                     inherit_cpuset(&folder)?;
                 }
             }
         }
         Ok(created)
+    }
+
+    /// Makes a cgroup that has neither processes nor limits yet. Those above it are there already in most cases.
+    pub fn create_new(&self, path: &CgroupPath) -> Result<(), CgroupError> {
+        let above = path.parent();
+        for hierarchy in &self.hierarchies {
+            let folder = path.under(&hierarchy.mount);
+            let made = match (fs::create_dir(&folder), &above) {
+                (Err(failure), Some(above)) if is_gone(&failure) => {
+                    self.create(above)?;
+                    fs::create_dir(&folder)
+                }
+                // Whoever began to make it has ended in the middle. One that is in use stays.
+                (Err(failure), _) if failure.kind() == io::ErrorKind::AlreadyExists => {
+                    fs::remove_dir(&folder).and_then(|()| fs::create_dir(&folder))
+                }
+                (made, _) => made,
+            };
+            made.map_err(|failure| CgroupError::io("make cgroup", &folder, failure))?;
+            if self.is_v2() {
+                enable_controllers(folder.parent().unwrap_or(&hierarchy.mount))?;
+            } else if hierarchy.has("cpuset") {
+                CPUSET.iter().try_for_each(|file| copy_from_above(&folder, file))?;
+            }
+        }
+        Ok(())
     }
 
     /// Removes the cgroup and all below it; one that is not there is fine.
@@ -45,34 +71,40 @@ impl Cgroups {
         Ok(())
     }
 
-    /// Removes the cgroup where nothing is in it any more.
-    pub fn remove_if_empty(&self, path: &CgroupPath) -> Result<(), CgroupError> {
-        for mount in self.mounts() {
+    /// Removes the cgroup where nothing is in it any more. False when there was something, anywhere.
+    pub fn remove_if_empty(&self, path: &CgroupPath) -> Result<bool, CgroupError> {
+        let mut gone = true;
+        // Of `detect_once`, the hierarchy by which `kill` finds processes is the last to go.
+        for mount in self.mounts().rev() {
             let folder = path.under(mount);
             match fs::remove_dir(&folder) {
                 Ok(()) => {}
-                Err(failure) if is_gone(&failure) || is_busy(&failure) => {}
+                Err(failure) if is_gone(&failure) => {}
+                Err(failure) if is_busy(&failure) => gone = false,
                 Err(failure) => return Err(CgroupError::io("remove cgroup", folder, failure)),
             }
         }
-        Ok(())
+        Ok(gone)
     }
 }
 
 /// v1 gives a new cpuset neither cpus nor memory nodes, and no process can enter such a one.
 fn inherit_cpuset(folder: &Path) -> Result<(), CgroupError> {
-    for file in ["cpuset.cpus", "cpuset.mems"] {
+    for file in CPUSET {
         let own = folder.join(file);
         let text = fs::read_to_string(&own).map_err(|source| CgroupError::io("read", &own, source))?;
-        if !text.trim().is_empty() {
-            continue;
+        if text.trim().is_empty() {
+            copy_from_above(folder, file)?;
         }
-        let above = folder.parent().unwrap_or(folder).join(file);
-        let value = fs::read_to_string(&above).map_err(|source| CgroupError::io("read", above, source))?;
-        let value = value.trim().to_owned();
-        fs::write(&own, &value).map_err(|source| CgroupError::Write { file: own, value, source })?;
     }
     Ok(())
+}
+
+fn copy_from_above(folder: &Path, file: &str) -> Result<(), CgroupError> {
+    let (own, above) = (folder.join(file), folder.parent().unwrap_or(folder).join(file));
+    let value = fs::read_to_string(&above).map_err(|source| CgroupError::io("read", above, source))?;
+    let value = value.trim().to_owned();
+    fs::write(&own, &value).map_err(|source| CgroupError::Write { file: own, value, source })
 }
 
 /// v2: what is not enabled in a folder can't be limited below it. A controller that can't be handed on is left out.

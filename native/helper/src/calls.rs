@@ -174,7 +174,8 @@ fn remove_cgroup(node: &Node, request: &RemoveCgroup) -> Result<(), HelperError>
             why: "it is no ancestor of the one removed",
         });
     }
-    Ok(node.cgroups.remove_if_empty(&parent)?)
+    node.cgroups.remove_if_empty(&parent)?;
+    Ok(())
 }
 
 pub fn now_nanos() -> i64 {
