@@ -22,21 +22,28 @@ pub fn mask(root: BorrowedFd, paths: &[String], label: Option<&str>) -> Result<(
     for path in paths {
         let failed = |source: io::Error| RuntimeError::io(format!("mask {path}"), source);
         let Some(target) = find_hidden(root, path).map_err(failed)? else { continue };
-        let tree = if is_folder(&target).map_err(|errno| failed(errno.into()))? {
-            if empty.is_none() {
-                empty = Some(empty_folder(label).map_err(|errno| failed(errno.into()))?);
+        let masked = match is_folder(&target) {
+            Ok(true) => mask_folder(&target, &mut empty, label),
+            Ok(false) => {
+                let null = match &mut null {
+                    Some(null) => null,
+                    none => none.insert(Null::find(root)?),
+                };
+                null.bind().and_then(|tree| place(tree, target))
             }
-            empty.as_ref().map(|folder| bind::clone(folder, "", false))
-        } else {
-            if null.is_none() {
-                null = Some(Null::find(root)?);
-            }
-            null.as_ref().map(Null::bind)
+            Err(errno) => Err(errno),
         };
-        let placed = tree.transpose().and_then(|tree| tree.map_or(Ok(()), |tree| place(tree, target)));
-        placed.map_err(|errno| failed(errno.into()))?;
+        masked.map_err(|errno| failed(errno.into()))?;
     }
     Ok(())
+}
+
+/// One folder for all. The first of them gets it itself: to close a mount that has no place is to unmount it, and to wait for that.
+fn mask_folder(target: &OwnedFd, empty: &mut Option<OwnedFd>, label: Option<&str>) -> Result<(), Errno> {
+    match empty {
+        Some(empty) => place(bind::clone(empty, "", false)?, target),
+        none => place(none.insert(empty_folder(label)?), target),
+    }
 }
 
 /// With all that is mounted below them.
