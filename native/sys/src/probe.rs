@@ -150,6 +150,15 @@ pub fn priority(abi: Abi, which: u64, who: u64) -> i64 {
     }
 }
 
+/// A call that no kernel has. @returns as the kernel does
+pub fn unknown() -> i64 {
+    // SAFETY: takes nothing, and there is no such call.
+    match unsafe { libc::syscall(100_000) } {
+        -1 => -i64::from(io::Error::last_os_error().raw_os_error().unwrap_or(0)),
+        result => result,
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 fn priority_of_i386(which: u32, who: u32) -> i32 {
     // @source arch/x86/entry/syscalls/syscall_32.tbl

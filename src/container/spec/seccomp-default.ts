@@ -5,7 +5,7 @@
 // pkg/seccomp/seccomp.json, 2025) was read beside them. Left out on purpose, as they do: io_uring_*, keyctl, add_key, request_key,
 // userfaultfd, pivot_root, kexec_*, swapon and swapoff, which have been ways out of containers, or are of no use in one.
 // A name that the node's libseccomp does not know is skipped by crun and runc alike, so a newer one does no harm here. Such a call
-// fails all the same: with EPERM under crun, and under runc, which adds that itself, with ENOSYS.
+// fails all the same: with EPERM under crun, and with ENOSYS under runc and berth-runtime, which add that themselves.
 
 const words = (text: string): readonly string[] => text.trim().split(/\s+/);
 

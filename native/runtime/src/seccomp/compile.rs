@@ -2,7 +2,8 @@
 
 use crate::{
     error::RuntimeError,
-    spec::{Seccomp, SeccompArgument},
+    seccomp::newer_calls::refusal,
+    spec::{Seccomp, SeccompArgument, SeccompCalls},
 };
 use libseccomp::{
     ScmpAction, ScmpArch, ScmpArgCompare, ScmpCompareOp, ScmpFilterContext, ScmpSyscall, error::SeccompError,
@@ -15,6 +16,7 @@ use std::{
     fs::File,
     io::{Read, Seek},
 };
+use sys::seccomp::Instruction;
 
 /// Looks for a call's number by halves instead of one by one. It takes twice as long to make, which is done once for many containers.
 /// Each start of one gains half a millisecond: the kernel tries a filter with every number when it takes it.
@@ -38,30 +40,43 @@ pub fn program(profile: &Seccomp) -> Result<Vec<u8>, RuntimeError> {
     let default = action(&profile.default_action, profile.default_errno_ret)?;
     let mut filter = ScmpFilterContext::new(default).map_err(failed)?;
     filter.set_ctl_optimize(BINARY_TREE).map_err(failed)?;
-    // The node's own is there from the first.
-    for name in &profile.architectures {
-        let architecture: ScmpArch =
-            name.parse().map_err(|_| refused(format!("architecture {name:?} is not known")))?;
-        filter.add_arch(architecture).map_err(failed)?;
+    let architectures = architectures(&profile.architectures)?;
+    for architecture in &architectures {
+        filter.add_arch(*architecture).map_err(failed)?;
     }
     for rule in &profile.syscalls {
-        let action = action(&rule.action, rule.errno_ret)?;
-        // What is done anyway; libseccomp takes no such rule.
-        if action == default {
-            continue;
-        }
-        let alternatives = conditions(&rule.args)?;
-        for name in &rule.names {
-            // Profiles name calls of many kernels, and of many architectures.
-            let Ok(call) = ScmpSyscall::from_name(name) else { continue };
-            for conditions in &alternatives {
-                filter
-                    .add_rule_conditional(action, call, conditions)
-                    .map_err(|source| refused(format!("rule for {name}: {source}")))?;
-            }
+        add(&mut filter, rule, default)?;
+    }
+    let names: Vec<&str> = profile.syscalls.iter().flat_map(|rule| &rule.names).map(String::as_str).collect();
+    let mut program: Vec<u8> = refusal(default, &architectures, &names).iter().flat_map(Instruction::bytes).collect();
+    program.extend(exported(&filter)?);
+    Ok(program)
+}
+
+/// The node's own, and those of the profile.
+fn architectures(names: &[String]) -> Result<Vec<ScmpArch>, RuntimeError> {
+    let named =
+        names.iter().map(|name| name.parse().map_err(|_| refused(format!("architecture {name:?} is not known"))));
+    std::iter::once(Ok(ScmpArch::native())).chain(named).collect()
+}
+
+fn add(filter: &mut ScmpFilterContext, rule: &SeccompCalls, default: ScmpAction) -> Result<(), RuntimeError> {
+    let action = action(&rule.action, rule.errno_ret)?;
+    // What is done anyway; libseccomp takes no such rule.
+    if action == default {
+        return Ok(());
+    }
+    let alternatives = conditions(&rule.args)?;
+    for name in &rule.names {
+        // Profiles name calls of many kernels, and of many architectures.
+        let Ok(call) = ScmpSyscall::from_name(name) else { continue };
+        for conditions in &alternatives {
+            filter
+                .add_rule_conditional(action, call, conditions)
+                .map_err(|source| refused(format!("rule for {name}: {source}")))?;
         }
     }
-    exported(&filter)
+    Ok(())
 }
 
 /// Without a number an error is EPERM.

@@ -1,6 +1,7 @@
 //! System call filters: made of a profile, or given as the kernel takes them.
 
 mod compile;
+mod newer_calls;
 
 use crate::{error::RuntimeError, spec::Seccomp};
 use base64::{Engine, prelude::BASE64_STANDARD};

@@ -14,6 +14,7 @@ use sys::probe::{Abi, priority};
 pub const TESTS: &[Test] = &[
     ("a call fails with the error of its rule, and with EPERM where that names none", errors_of_rules),
     ("what no rule names fails with the default error", default_error),
+    ("a call that is newer than all that a profile names is told not to exist", newer_calls),
     ("a call can be the end of the process", endings),
     ("a rule holds for the values that its operator says", operators),
     ("a masked comparison has the mask in front of the value", masked),
@@ -123,6 +124,19 @@ fn default_error(subject: &mut Subject) {
     assert_eq!(ask(subject, "native", 0, 0), "-38");
     subject.seccomp = Some(json!({ "defaultAction": "SCMP_ACT_ERRNO", "syscalls": rules }));
     assert_eq!(ask(subject, "native", 0, 0), "-1");
+}
+
+fn newer_calls(subject: &mut Subject) {
+    let mut answers = |default: &str| {
+        let rules = json!([{ "names": OF_EVERY_PROGRAM, "action": "SCMP_ACT_ALLOW" }]);
+        subject.seccomp = Some(json!({ "defaultAction": default, "syscalls": rules }));
+        subject.process["user"]["uid"] = json!(0);
+        subject.process["args"] = json!(["/proc/self/exe", "unknown"]);
+        subject.run()
+    };
+    assert_eq!(text(&answers("SCMP_ACT_ERRNO").stdout), "-38");
+    // Whoever wants an end gets it.
+    assert_eq!(answers("SCMP_ACT_KILL_PROCESS").status.signal(), Some(Signal::SYS.as_raw()));
 }
 
 fn endings(subject: &mut Subject) {

@@ -32,6 +32,10 @@ fn main() -> ExitCode {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["inside"] => return subject::inside(),
         ["priority", abi, which, who] => return filters::ask_priority(abi, which, who),
+        ["unknown"] => {
+            println!("{}", sys::probe::unknown());
+            return ExitCode::SUCCESS;
+        }
         _ => {}
     }
     if !geteuid().is_root() {
