@@ -4,6 +4,10 @@
 
 #[path = "../src/cgroups/mod.rs"]
 mod cgroups;
+#[path = "../src/cgroups/device_rules.rs"]
+mod device_rules;
+#[path = "../src/cgroups/devices_v2.rs"]
+mod devices_v2;
 #[path = "../src/error.rs"]
 mod error;
 #[path = "../src/spec.rs"]
@@ -20,10 +24,11 @@ use rustix::{
 use spec::{Linux, Resources};
 use std::{
     fs,
+    os::fd::AsFd,
     path::PathBuf,
     process::{Command, ExitCode, exit},
 };
-use sys::process::{Fork, fork};
+use sys::process::{Fork, fork, fork_into};
 
 type Test = (&'static str, fn(&Host));
 
@@ -32,6 +37,7 @@ const TESTS: &[Test] = &[
     ("limits are those of the spec, and what is not given is the pod's", limits),
     ("a limit that the kernel refuses leaves no leaf", refused_limit),
     ("a container that may use few devices has those that every container has", few_devices),
+    ("on v2 a program of the kernel's says which devices those are", filter_of_v2),
     ("a privileged container may use all devices", all_devices),
     ("half a mebibyte is enough to run a program", small_memory),
     ("what is in the cgroup, and below it, is killed with it", kill),
@@ -204,26 +210,46 @@ const BLOCK: FileType = FileType::BlockDevice;
 /// Of a driver that no kernel has: neither is there to be opened, but whether it may be is asked first.
 const NOBODY: (u32, u32) = (511, 77);
 
+const FEW_DEVICES: &str = r#"[{"allow":true,"access":"rwm"},{"allow":false,"access":"rwm"},
+    {"allow":true,"type":"b","major":511,"minor":77,"access":"r"},{"allow":true,"type":"c","major":511,"access":"rw"}]"#;
+
 fn few_devices(host: &Host) {
-    let given = r#"{"devices":[{"allow":true,"access":"rwm"},{"allow":false,"access":"rwm"},
-        {"allow":true,"type":"b","major":511,"minor":77,"access":"r"},{"allow":true,"type":"c","major":511,"access":"rw"}]}"#;
-    let work = || {
-        for (device, name) in
-            [((1, 3), "null"), ((1, 5), "zero"), ((1, 7), "full"), ((1, 8), "random"), ((1, 9), "urandom")]
-        {
-            assert_eq!(reach(host, CHARACTER, device, BOTH), None, "{name}");
-        }
-        assert_ne!(reach(host, CHARACTER, (136, 9999), BOTH), Some(Errno::PERM), "terminals");
-        assert_eq!(reach(host, CHARACTER, (1, 1), READ), Some(Errno::PERM), "memory");
-        assert_eq!(reach(host, CHARACTER, (10, 200), BOTH), Some(Errno::PERM), "tun");
-        assert_eq!(reach(host, BLOCK, (7, 0), READ), Some(Errno::PERM), "a loop device");
-        assert_ne!(reach(host, BLOCK, NOBODY, READ), Some(Errno::PERM));
-        assert_eq!(reach(host, BLOCK, NOBODY, BOTH), Some(Errno::PERM), "only reading is allowed");
-        assert_eq!(reach(host, BLOCK, (511, 78), READ), Some(Errno::PERM));
-        assert_ne!(reach(host, CHARACTER, (511, 78), BOTH), Some(Errno::PERM), "any minor number");
-        0
+    let status = host.run(&format!(r#"{{"devices":{FEW_DEVICES}}}"#), || reach_few(host));
+    assert_eq!(status.exit_status(), Some(0));
+}
+
+fn reach_few(host: &Host) -> i32 {
+    for (device, name) in
+        [((1, 3), "null"), ((1, 5), "zero"), ((1, 7), "full"), ((1, 8), "random"), ((1, 9), "urandom")]
+    {
+        assert_eq!(reach(host, CHARACTER, device, BOTH), None, "{name}");
+    }
+    assert_ne!(reach(host, CHARACTER, (136, 9999), BOTH), Some(Errno::PERM), "terminals");
+    assert_eq!(reach(host, CHARACTER, (1, 1), READ), Some(Errno::PERM), "memory");
+    assert_eq!(reach(host, CHARACTER, (10, 200), BOTH), Some(Errno::PERM), "tun");
+    assert_eq!(reach(host, BLOCK, (7, 0), READ), Some(Errno::PERM), "a loop device");
+    assert_ne!(reach(host, BLOCK, NOBODY, READ), Some(Errno::PERM));
+    assert_eq!(reach(host, BLOCK, NOBODY, BOTH), Some(Errno::PERM), "only reading is allowed");
+    assert_eq!(reach(host, BLOCK, (511, 78), READ), Some(Errno::PERM));
+    assert_ne!(reach(host, CHARACTER, (511, 78), BOTH), Some(Errno::PERM), "any minor number");
+    0
+}
+
+/// A hybrid host has a tree of v2 too, whose cgroups have such programs as well.
+fn filter_of_v2(host: &Host) {
+    let cgroups = Cgroups::detect().expect("cgroups");
+    let Some(tree) = cgroups.unified else { return };
+    let folder = CgroupPath::parse(&host.pod).expect("path").under(&tree);
+    fs::create_dir(&folder).expect("make");
+    let opened = open(&folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).expect("open");
+    let rules = device_rules::of(&serde_json::from_str::<Vec<_>>(FEW_DEVICES).expect("rules")).expect("rules");
+    devices_v2::apply(opened.as_fd(), &rules).expect("apply");
+    let status = match fork_into(opened.as_fd()).expect("fork") {
+        Fork::Parent(pid) => end_of(Pid::from_raw(pid).expect("pid")),
+        Fork::Child => exit(reach_few(host)),
     };
-    assert_eq!(host.run(given, work).exit_status(), Some(0));
+    fs::remove_dir(&folder).expect("remove");
+    assert_eq!(status.exit_status(), Some(0));
 }
 
 fn all_devices(host: &Host) {

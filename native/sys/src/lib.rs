@@ -1,5 +1,6 @@
 //! Kernel calls that no safe wrapper covers: all the unsafe code of the project is in this crate.
 
+pub mod bpf;
 pub mod descriptors;
 pub mod exec;
 pub mod failpoint;
