@@ -9,8 +9,8 @@ pub const INSTRUCTION_BYTES: usize = size_of::<libc::sock_filter>();
 pub const MOST_INSTRUCTIONS: usize = libc::BPF_MAXINSNS as usize;
 
 /// Flags of seccomp(2): to log what is not allowed; to leave speculation past a store as it is.
-pub const LOG: u64 = libc::SECCOMP_FILTER_FLAG_LOG as u64;
-pub const SPEC_ALLOW: u64 = libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW as u64;
+pub const LOG: u64 = libc::SECCOMP_FILTER_FLAG_LOG;
+pub const SPEC_ALLOW: u64 = libc::SECCOMP_FILTER_FLAG_SPEC_ALLOW;
 
 /// One instruction of a filter.
 #[derive(Clone, Copy)]

@@ -78,7 +78,7 @@ fn name_of(capability: CapabilitySet) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{CapabilitySet, name_of, set_of};
+    use super::{CapabilitySet, set_of};
 
     fn of(names: &[&str]) -> Result<CapabilitySet, String> {
         set_of(&names.iter().map(|&name| name.to_owned()).collect::<Vec<_>>()).map_err(|failure| failure.to_string())
@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_capability_that_is_newer_than_this_program_is_named_by_its_number() {
-        assert_eq!(name_of(CapabilitySet::NET_RAW), "CAP_NET_RAW");
-        assert_eq!(name_of(CapabilitySet::from_bits_retain(1 << 45)), "capability 45");
+        assert_eq!(super::name_of(CapabilitySet::NET_RAW), "CAP_NET_RAW");
+        assert_eq!(super::name_of(CapabilitySet::from_bits_retain(1 << 45)), "capability 45");
     }
 }

@@ -67,7 +67,7 @@ impl Filter {
 /// What is in it is for the kernel to check.
 fn checked(doing: &str, program: Vec<u8>, flags: u64) -> Result<Filter, RuntimeError> {
     let length = program.len();
-    if length == 0 || length % INSTRUCTION_BYTES != 0 {
+    if length == 0 || !length.is_multiple_of(INSTRUCTION_BYTES) {
         return Err(RuntimeError::argument(doing, format!("{length} bytes are no whole instructions")));
     }
     if length > MOST_BYTES {

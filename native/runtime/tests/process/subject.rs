@@ -1,6 +1,11 @@
 //! A process to look at.
 
-use crate::{console, process, seccomp::Filter};
+use crate::{
+    console::{ConsoleSocket, make_controlling},
+    process,
+    seccomp::Filter,
+    spec::Process,
+};
 use rustix::{
     fs::{Mode, OFlags, open},
     mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change},
@@ -105,8 +110,8 @@ pub fn inside() -> ExitCode {
     umask(Mode::RWXO);
     let outside = open("/", OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).expect("open /");
     let run = || {
-        let socket =
-            settings["console"].as_str().map(|name| console::ConsoleSocket::connect(Path::new(name))).transpose()?;
+        let process: Process = serde_json::from_value(settings["process"].clone()).expect("a process");
+        let socket = ConsoleSocket::of(&process, settings["console"].as_str().map(Path::new))?;
         let root = settings["root"].as_str().map(|name| Path::new(name).canonicalize().expect("root"));
         if let Some(root) = &root {
             fill(root);
@@ -114,7 +119,7 @@ pub fn inside() -> ExitCode {
         if let Some(socket) = socket {
             let terminal = socket.open_terminal(root.as_deref().expect("a root for the terminal"))?;
             setsid().expect("setsid");
-            console::make_controlling(terminal)?;
+            make_controlling(terminal)?;
         } else if let Some(root) = &root {
             chroot(root).expect("chroot");
         }
@@ -125,7 +130,6 @@ pub fn inside() -> ExitCode {
                 Some(Filter::make(&profile, settings["compiled"].as_str())?)
             }
         };
-        let process = serde_json::from_value(settings["process"].clone()).expect("a process");
         process::run(&process, filter.as_ref())
     };
     let Err(failure) = run();

@@ -8,6 +8,7 @@ use rustix::{
     fs::OFlags,
     net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg},
 };
+use serde_json::json;
 use std::{
     fs::{self, File},
     io::{IoSliceMut, Read},
@@ -18,13 +19,14 @@ use std::{
 pub const TESTS: &[Test] = &[
     ("a process has the terminal whose other side was sent, as its user's own and in control of it", terminal),
     ("what is no devpts gives no terminal", no_devpts),
-    ("a socket that nobody listens at is told", no_socket),
+    ("a socket that nobody listens at, or none, is told", no_socket),
 ];
 
 fn terminal(subject: &mut Subject) {
     fs::create_dir_all(subject.folder.join("root/dev/pts")).expect("make root");
     let listener = UnixListener::bind(subject.folder.join("console")).expect("bind");
     (subject.root, subject.console) = (Some("root"), Some("console"));
+    subject.process["terminal"] = json!(true);
     subject.script("tty -s && stat -L -c '%u %g %a' /proc/self/fd/0 && echo of the session >/dev/tty && echo last >&2");
     let output = subject.run();
     assert!(
@@ -57,6 +59,7 @@ fn no_devpts(subject: &mut Subject) {
     fs::create_dir_all(&dev).expect("make root");
     let _listener = UnixListener::bind(subject.folder.join("console")).expect("bind");
     (subject.root, subject.console) = (Some("root"), Some("console"));
+    subject.process["terminal"] = json!(true);
     let failed = format!("open {}", dev.join("pts/ptmx").display());
     assert_eq!(subject.failure(), format!("{failed}: No such file or directory (os error 2)"));
     symlink("/dev/pts", dev.join("pts")).expect("link");
@@ -68,6 +71,8 @@ fn no_devpts(subject: &mut Subject) {
 }
 
 fn no_socket(subject: &mut Subject) {
+    subject.process["terminal"] = json!(true);
+    assert_eq!(subject.failure(), "make a terminal: no --console-socket takes it");
     subject.console = Some("nobody");
     assert_eq!(subject.failure(), "connect to the console socket nobody: No such file or directory (os error 2)");
 }
