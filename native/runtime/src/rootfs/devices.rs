@@ -14,6 +14,7 @@ use rustix::{
     io::Errno,
 };
 use std::{
+    ffi::OsStr,
     io,
     os::fd::{AsFd, BorrowedFd, OwnedFd},
     path::Path,
@@ -51,20 +52,22 @@ pub fn make(root: BorrowedFd, spec: &Spec, is_callers: bool) -> Result<(), Runti
     let own = DEVICES.into_iter().map(|(path, major, minor)| Node::character(path, major, minor));
     // At one of ours the caller may want another.
     let own = own.filter(|node| given.iter().all(|each| below_root(each.path) != below_root(node.path)));
+    let (folder, _) = find_or_make_without_links(root, Path::new("dev"), Kind::Folder)
+        .map_err(|errno| RuntimeError::io("make /dev", errno))?;
     for node in own.chain(given.iter().copied()) {
-        node.make(root).map_err(|source| RuntimeError::io(format!("make device {}", node.path), source))?;
+        let made = node.make(root, &folder);
+        made.map_err(|source| RuntimeError::io(format!("make device {}", node.path), source))?;
     }
-    make_links(root, spec.process.terminal)
+    make_links(&folder, spec.process.terminal)
 }
 
-fn make_links(root: BorrowedFd, terminal: bool) -> Result<(), RuntimeError> {
+fn make_links(folder: &OwnedFd, terminal: bool) -> Result<(), RuntimeError> {
     let failed = |name: &'static str| move |errno: Errno| RuntimeError::io(format!("make /dev/{name}"), errno);
-    let (folder, _) = find_or_make(root, Path::new("dev"), Kind::Folder).map_err(failed(""))?;
     for (text, name) in LINKS {
-        match symlinkat(text, &folder, name) {
+        match symlinkat(text, folder, name) {
             // The node's makes terminals of the node.
             Err(Errno::EXIST) if name == "ptmx" => {
-                unlinkat(&folder, name, AtFlags::empty()).and_then(|()| symlinkat(text, &folder, name))
+                unlinkat(folder, name, AtFlags::empty()).and_then(|()| symlinkat(text, folder, name))
             }
             Err(Errno::EXIST) => Ok(()),
             other => other,
@@ -72,7 +75,7 @@ fn make_links(root: BorrowedFd, terminal: bool) -> Result<(), RuntimeError> {
         .map_err(failed(name))?;
     }
     if terminal {
-        match mknodat(&folder, "console", FileType::RegularFile, Mode::from_raw_mode(0o620), 0) {
+        match mknodat(folder, "console", FileType::RegularFile, Mode::from_raw_mode(0o620), 0) {
             Err(Errno::EXIST) => Ok(()),
             other => other,
         }
@@ -149,36 +152,44 @@ impl<'a> Node<'a> {
         })
     }
 
-    fn make(&self, root: BorrowedFd) -> io::Result<()> {
+    /// @param devices the folder that most are in
+    fn make(&self, root: BorrowedFd, devices: &OwnedFd) -> io::Result<()> {
         let path = below_root(self.path);
         let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(io::Error::other("its path names nothing"));
         };
-        let folder = match parent.as_os_str().is_empty() {
-            true => root.try_clone_to_owned()?,
-            false => find_or_make(root, parent, Kind::Folder)?.0,
-        };
-        match mknodat(&folder, name, self.kind, self.mode, self.number) {
+        if parent == Path::new("dev") {
+            return self.make_in(devices.as_fd(), name);
+        }
+        if parent.as_os_str().is_empty() {
+            return self.make_in(root, name);
+        }
+        let (folder, _) = find_or_make(root, parent, Kind::Folder)?;
+        self.make_in(folder.as_fd(), name)
+    }
+
+    fn make_in(&self, folder: BorrowedFd, name: &OsStr) -> io::Result<()> {
+        match mknodat(folder, name, self.kind, self.mode, self.number) {
             Ok(()) if self.owner == (0, 0) => Ok(()),
             Ok(()) => {
                 let (user, group) = (Uid::from_raw(self.owner.0), Gid::from_raw(self.owner.1));
-                Ok(chownat(&folder, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?)
+                Ok(chownat(folder, name, Some(user), Some(group), AtFlags::SYMLINK_NOFOLLOW)?)
             }
             // Not in a user namespace, and not without the capability.
-            Err(Errno::PERM) => self.bind(&folder, Path::new(name)),
+            Err(Errno::PERM) => self.bind(folder, Path::new(name)),
             // What an image has there is not what is wanted, unless it is.
-            Err(Errno::EXIST) => self.check(&find_without_links(&folder, name)?),
+            Err(Errno::EXIST) => self.check(&find_without_links(folder, name)?),
             Err(errno) => Err(errno.into()),
         }
     }
 
     /// The node's, which has the same path there.
-    fn bind(&self, folder: &OwnedFd, name: &Path) -> io::Result<()> {
+    fn bind(&self, folder: BorrowedFd, name: &Path) -> io::Result<()> {
         let node = bind::clone(CWD, self.path, false)?;
         self.check(&node)?;
         let set = Attribute::MOUNT_ATTR_NOSUID | Attribute::MOUNT_ATTR_NOEXEC;
         set_mount_attributes(node.as_fd(), false, set, Attribute::empty(), Propagation::PRIVATE)?;
-        let (target, _) = find_or_make_without_links(folder.as_fd(), name, Kind::File)?;
+        let (target, _) = find_or_make_without_links(folder, name, Kind::File)?;
         place(node, target).map_err(Into::into)
     }
 
