@@ -74,7 +74,7 @@ test("two containers of one pod, from their start to their end", async (t) => {
   t.regex(await succeeds("exec", "duo/client", "berth-demo", "fetch", "--count", "1", "http://localhost:8080/"), /hello from duo/);
   t.regex(await succeeds("logs", "--tail", "1", "duo/web"), /^request 1 from/);
   t.regex(await succeeds("stats", "--once", "duo"), /duo +web .*64\.0 MiB/);
-  t.regex(await succeeds("timeline", "duo"), /container web: oci create/);
+  t.regex(await succeeds("timeline", "duo"), /container web: oci (create|run)/);
   t.is((await berth("exec", "client", "sh", "-c", "exit 9")).code, 9);
   await succeeds("stop", "-t", "1", "web");
   t.regex(await succeeds("ps", "-a", "duo"), /web +duo +exited +0/);
