@@ -14,7 +14,7 @@ import { shared } from "../lib/teardown.ts";
 
 const HOOKS = ["createRuntime", "createContainer", "startContainer"] as const;
 // The name of a program of the node and of the image alike.
-const WAITING = ["/bin/sleep", "98765"] as const;
+const WAITING = ["/bin/sleep", "87654"] as const;
 
 const node = shared(test, async (t) => {
   const made = await TestNode.start(t, { flags: ["--runtime", "direct"], specDirs: ["cdi"] });
@@ -25,7 +25,7 @@ const node = shared(test, async (t) => {
   }));
   await writeFile(join(made.folder, "cdi", "waits.json"), JSON.stringify({ cdiVersion: "0.7.0", kind: "test.com/waits", devices }));
   await writeFile(join(made.folder, "no-program"), "no program\n", { mode: 0o755 });
-  await mkdir(join(made.folder, "locked"), { mode: 0o700 });
+  await writeFile(join(made.folder, "script"), "#!/no/such/interpreter\n", { mode: 0o755 });
   return made;
 });
 const { succeeds } = berthOf(node);
@@ -44,8 +44,6 @@ async function podAlone(config: Message = {}): Promise<{ pod: Pod; left: () => s
   return { pod, left };
 }
 
-const nobody = { linux: { security_context: { run_as_user: { value: 1000 } } } };
-
 for (const [what, command, config, words] of [
   ["is not there", "/nope", () => ({}), /exec "\/nope": No such file or directory/],
   ["is not in the PATH", "nope", () => ({}), /exec "nope": No such file or directory/],
@@ -57,11 +55,12 @@ for (const [what, command, config, words] of [
     /exec "\/no-program": Exec format error/,
   ],
   [
-    "is to begin where its user may not go",
-    "pwd",
-    () => ({ ...nobody, working_dir: "/locked", mounts: [{ container_path: "/locked", host_path: join(node().folder, "locked") }] }),
-    /\/locked.*Permission denied/,
+    "is a script without its interpreter",
+    "/script",
+    () => ({ mounts: [{ container_path: "/script", host_path: join(node().folder, "script") }] }),
+    /exec "\/script": No such file or directory/,
   ],
+  ["is to begin in what is no folder", "pwd", () => ({ working_dir: "/etc/passwd" }), /\/etc\/passwd.*: Not a directory/],
 ] as const satisfies readonly (readonly [string, string, () => Message, RegExp])[]) {
   test(`a command that ${what} fails the start, which says so, and nothing of it is left`, async (t) => {
     const { pod, left } = await podAlone();
@@ -115,17 +114,20 @@ function commandOf(pid: number | string): string {
 }
 
 for (const hook of HOOKS) {
-  test(`a runtime that is killed in the middle of a start leaves nothing, its ${hook} hook included`, async (t) => {
+  test(`a runtime that is killed in the middle of a start leaves nothing of the container: while it waits for a ${hook} hook`, async (t) => {
     const { pod, left } = await podAlone();
     const { shimPid } = JSON.parse((await pod.status()).info["info"] ?? "{}") as { shimPid: number };
     const container = await pod.create("one", ["sleep", "1000"], { CDI_devices: [{ name: `test.com/waits=${hook}` }] });
     const start = t.throwsAsync(container.start());
-    await node().eventually("the hook waits", async () => (waiting().length > 0 ? true : undefined));
-    const runtime = (await childrenOf(shimPid)).find((pid) => /berth-runtime .* run /.test(commandOf(pid)));
-    process.kill(runtime ?? 0, "SIGKILL");
+    const runtime = await node().eventually("the hook waits", async () =>
+      waiting().length === 0 ? undefined : (await childrenOf(shimPid)).find((pid) => /berth-runtime .* run /.test(commandOf(pid))),
+    );
+    process.kill(runtime, "SIGKILL");
     t.regex(String(await start), /oci run: /);
     t.like(await container.status(), { state: "CONTAINER_EXITED", reason: "StartError", exit_code: 128 });
     await container.remove();
+    // This one is the node's, in no cgroup of the pod's.
+    if (hook === "createRuntime") for (const pid of waiting()) process.kill(Number(pid), "SIGKILL");
     t.deepEqual(waiting(), []);
     t.deepEqual(left(), []);
     await pod.remove();
