@@ -94,7 +94,7 @@ impl One<'_> {
     }
 
     fn place_at(&self, tree: BorrowedFd, target: &OwnedFd) -> Result<(), RuntimeError> {
-        self.check_proc(tree, target)?;
+        self.check_proc(Some(tree), target)?;
         match place(tree, target) {
             Err(Errno::INVAL) => Err(self.failed(self.what_does_not_fit(tree, target))),
             placed => placed.map_err(|errno| self.failed(errno)),
@@ -123,14 +123,14 @@ impl One<'_> {
     }
 
     /// What reads or writes a file in /proc must find the kernel's. @source CVE-2019-16884, CVE-2019-19921
-    fn check_proc(&self, tree: BorrowedFd, target: &OwnedFd) -> Result<(), RuntimeError> {
+    fn check_proc(&self, tree: Option<BorrowedFd>, target: &OwnedFd) -> Result<(), RuntimeError> {
         let path = below_root(&self.mount.destination);
         let refused = |why| Err(RuntimeError::argument(doing(self.mount), why));
         let in_proc = is_proc(target).map_err(|errno| self.failed(errno))?;
         if path == Path::new("proc") {
-            return match is_proc(tree) {
-                Ok(true) => Ok(()),
-                Ok(false) => refused("only a procfs can be there"),
+            return match tree.map(is_proc).transpose() {
+                Ok(Some(true)) => Ok(()),
+                Ok(_) => refused("only a procfs can be there"),
                 Err(errno) => Err(self.failed(errno)),
             };
         }
@@ -167,6 +167,7 @@ impl One<'_> {
 
     fn mount_cgroups(&self) -> Result<(), RuntimeError> {
         let (target, _) = self.target(Kind::Folder)?;
+        self.check_proc(None, &target)?;
         cgroup_mount::mount(&target, self.mount, &self.options, &self.spec.linux)
     }
 

@@ -9,9 +9,15 @@ use rustix::{
 use serde_json::{Value, json};
 use std::{
     fs, io,
-    os::unix::fs::{FileTypeExt, MetadataExt, symlink},
+    os::{
+        fd::AsFd,
+        unix::fs::{FileTypeExt, MetadataExt, symlink},
+    },
     path::{Path, PathBuf},
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::{
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
     thread,
 };
 use sys::namespace::{UnshareFlags, unshare};
@@ -160,17 +166,17 @@ fn masked_paths_show_nothing_and_read_only_paths_can_not_be_written_to() {
         fs::write(folders.root.join("etc/secret/file"), "text").expect("write");
         fs::write(folders.root.join("etc/key"), "text").expect("write");
         let hidden = json!({
-            "/linux/maskedPaths": ["/proc/timer_list", "/etc/secret", "/etc/key", "/proc/bus", "/not/there", "/etc/key/below"],
+            "/linux/maskedPaths": ["/proc/uptime", "/etc/secret", "/etc/key", "/proc/fs", "/not/there", "/etc/key/below"],
             "/linux/readonlyPaths": ["/proc/sys", "/not/there"],
         });
         let spec = spec(json!([proc(), dev()]), hidden);
         prepare_and_enter(&folders.root, &spec);
 
-        for file in ["/proc/timer_list", "/etc/key"] {
+        for file in ["/proc/uptime", "/etc/key"] {
             assert!(fs::metadata(file).expect(file).file_type().is_char_device(), "{file}");
             assert_eq!(fs::read_to_string(file).expect(file), "");
         }
-        for folder in ["/etc/secret", "/proc/bus"] {
+        for folder in ["/etc/secret", "/proc/fs"] {
             assert_eq!(names(folder), [""; 0], "{folder}");
             assert!(is_readonly(fs::write(Path::new(folder).join("file"), "")), "{folder}");
         }
@@ -206,6 +212,71 @@ fn a_read_only_bind_is_so_and_with_all_that_is_mounted_in_it_where_that_is_asked
         assert_eq!(options("/alone"), "ro,noexec,relatime");
         assert_eq!(options("/as-it-is"), "rw,noexec,relatime", "nothing was said");
         assert_eq!(options("/other"), "rw,nosuid,relatime", "that was said, and no more");
+    });
+}
+
+#[test]
+fn a_mount_of_the_node_comes_into_volumes_that_follow_it_and_one_of_the_container_goes_back_from_shared_ones() {
+    in_namespace(|folders| {
+        let node = folders.outside.clone();
+        mount("shared", &node, "tmpfs", MountFlags::empty(), None).expect("mount");
+        mount_change(&node, MountPropagationFlags::SHARED).expect("share");
+        for folder in ["late", "back", "kept"] {
+            fs::create_dir(node.join(folder)).expect("make");
+        }
+        let words = [("shared", "rshared"), ("slave", "rslave"), ("private", "rprivate")];
+        let mounts: Vec<_> =
+            words.iter().map(|(name, word)| bind(&node, &format!("/{name}"), &["rbind", word, "rw"])).collect();
+        let spec = spec(json!(mounts), json!({ "/linux/rootfsPropagation": "rshared" }));
+        let (ready, is_ready) = mpsc::channel();
+        let (mounted, is_mounted) = mpsc::channel();
+        let (root, outside, spec) = (&folders.root, &node, &spec);
+        // Each side has its ends, and lets them go when it fails.
+        thread::scope(move |scope| {
+            let container = scope.spawn(move || {
+                unshare(UnshareFlags::NEWNS).expect("unshare");
+                prepare_and_enter(root, spec);
+                ready.send(()).expect("the node waits");
+                is_mounted.recv().expect("the node mounts");
+                let seen = |name: &str| Path::new("/").join(name).join("late/file").exists();
+                assert_eq!(words.map(|(name, _)| seen(name)), [true, true, false]);
+                mount("back", "/shared/back", "tmpfs", MountFlags::empty(), None).expect("mount");
+                fs::write("/shared/back/file", "").expect("write");
+                mount("kept", "/slave/kept", "tmpfs", MountFlags::empty(), None).expect("mount");
+                fs::write("/slave/kept/file", "").expect("write");
+            });
+            is_ready.recv().expect("the container is ready");
+            mount("late", outside.join("late"), "tmpfs", MountFlags::empty(), None).expect("mount");
+            fs::write(outside.join("late/file"), "").expect("write");
+            mounted.send(()).expect("the container waits");
+            container.join().expect("the container");
+        });
+        assert!(node.join("back/file").exists() && !node.join("kept/file").exists());
+        let table = fs::read_to_string("/proc/thread-self/mountinfo").expect("mountinfo");
+        let root = folders.root.to_str().expect("text");
+        let below = table.lines().filter(|line| line.split(' ').nth(4).is_some_and(|at| at.starts_with(root)));
+        assert_eq!(below.count(), 1, "nothing of what the container has mounted is seen: {table}");
+    });
+}
+
+#[test]
+fn the_terminal_of_the_containers_own_devpts_is_its_console_and_nothing_else_is() {
+    in_namespace(|folders| {
+        let devpts = json!({ "destination": "/dev/pts", "type": "devpts", "source": "devpts", "options": ["newinstance", "ptmxmode=0666"] });
+        let spec = spec(json!([proc(), dev(), devpts]), json!({ "/process/terminal": true }));
+        let without = place(&folders.root, &spec);
+        prepare(&without).expect("prepare");
+        let null = fs::File::open(folders.root.join("dev/null")).expect("open");
+        let refused = enter(&Place { terminal: Some(null.as_fd()), ..without }).expect_err("no terminal");
+        assert!(refused.to_string().contains("/dev/console: the terminal is none"), "{refused}");
+
+        let master = fs::File::options().read(true).write(true).open(folders.root.join("dev/pts/ptmx")).expect("open");
+        rustix::pty::unlockpt(&master).expect("unlock");
+        let flags = rustix::pty::OpenptFlags::RDWR | rustix::pty::OpenptFlags::NOCTTY;
+        let terminal = rustix::pty::ioctl_tiocgptpeer(&master, flags).expect("a terminal");
+        enter(&Place { terminal: Some(terminal.as_fd()), ..place(&folders.root, &spec) }).expect("enter");
+        let (own, console) = (fs::metadata("/dev/pts/0").expect("own"), fs::metadata("/dev/console").expect("console"));
+        assert_eq!((own.rdev(), own.dev(), own.ino()), (console.rdev(), console.dev(), console.ino()));
     });
 }
 
@@ -261,6 +332,8 @@ fn a_place_that_is_not_as_it_has_to_be_is_refused() {
         refused(json!([proc(), bind(outside, "/proc/self/root/x", &["bind"])]), "Too many levels of symbolic links");
         refused(json!([proc(), bind(outside, "/proc/tty", &["bind"])]), "in a procfs");
         refused(json!([bind(outside, "/proc", &["bind"])]), "only a procfs can be there");
+        let cgroup = json!({ "destination": "/proc/tty", "type": "cgroup", "source": "cgroup" });
+        refused(json!([proc(), cgroup]), "in a procfs");
         symlink("/proc/tty", root.join("link")).expect("link");
         refused(json!([proc(), bind(outside, "/link", &["bind"])]), "in a procfs");
         refused(json!([dev(), { "destination": "/x", "type": "nonsense", "source": "x" }]), "No such device");
@@ -286,7 +359,7 @@ fn a_file_of_the_image_is_no_null_device_to_mask_with() {
     in_namespace(|folders| {
         let mounts = json!([proc(), bind(&folders.outside, "/dev", &["bind"])]);
         fs::write(folders.outside.join("null"), "text").expect("write");
-        let spec = spec(mounts, json!({ "/linux/maskedPaths": ["/proc/timer_list"] }));
+        let spec = spec(mounts, json!({ "/linux/maskedPaths": ["/proc/uptime"] }));
         let place = place(&folders.root, &spec);
         prepare(&place).expect("prepare");
         assert_eq!(names(&folders.outside), ["null"], "a folder of the caller's is left as it is");
