@@ -50,7 +50,7 @@ pub struct Exec {
     pub cgroup: Option<String>,
 }
 
-const VERSION: &str = concat!("berth-runtime version ", env!("CARGO_PKG_VERSION"), "\nspec: 1.0.2\n");
+const VERSION: &str = concat!("berth-runtime version ", env!("CARGO_PKG_VERSION"), "\n");
 
 const HELP: &str = "\
 berth-runtime [--root DIR] [--log FILE] [--log-format json] COMMAND

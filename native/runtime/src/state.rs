@@ -60,6 +60,7 @@ pub fn start_ticks(pid: i32) -> io::Result<u64> {
 }
 
 pub struct StateFolder {
+    id: ContainerId,
     root: PathBuf,
     path: PathBuf,
 }
@@ -70,7 +71,7 @@ pub struct StateFile(File);
 
 impl StateFolder {
     pub fn new(root: &Path, id: &ContainerId) -> Self {
-        Self { root: root.to_owned(), path: root.join(id) }
+        Self { id: id.clone(), root: root.to_owned(), path: root.join(id) }
     }
 
     /// Before anything of the container is made, so that a later deletion finds all of it.
@@ -82,7 +83,12 @@ impl StateFolder {
             }
             made => made,
         };
-        made.map_err(|source| self.failed("make", &self.path, source))?;
+        made.map_err(|source| match source.kind() {
+            io::ErrorKind::AlreadyExists => {
+                RuntimeError::argument(format!("make container {}", self.id), "it is there already")
+            }
+            _ => self.failed("make", &self.path, source),
+        })?;
         self.create_file(state).inspect_err(|_| {
             let _ = fs::remove_dir_all(&self.path);
         })
@@ -176,7 +182,7 @@ mod tests {
         let folder = folder("exists");
         folder.create(&state()).expect("create");
         let failure = folder.create(&State { filter_flags: None, ..state() }).expect_err("exists");
-        assert!(failure.to_string().contains("File exists"), "{failure}");
+        assert_eq!(failure.to_string(), "make container c1: it is there already");
         assert_eq!(folder.read(), Some(state()));
         fs::remove_dir_all(&folder.root).expect("remove root");
     }

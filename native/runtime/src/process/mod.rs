@@ -8,7 +8,7 @@ mod user;
 mod working_directory;
 
 use crate::{error::RuntimeError, seccomp::Filter, spec::Process};
-use capabilities::Capabilities;
+pub use capabilities::Capabilities;
 use command::Command;
 use rustix::{fs::Mode, process::umask, thread::set_no_new_privs};
 use std::convert::Infallible;

@@ -13,6 +13,8 @@ mod target;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub use options::Options;
 pub use sources::Sources;
 
 use crate::{error::RuntimeError, spec::Spec};
