@@ -104,7 +104,12 @@ fn bound(path: &str, named: Attributes) -> io::Result<OwnedFd> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{
+        super::tests::{in_namespace, spec},
+        *,
+    };
+    use serde_json::json;
+    use std::fs::File;
 
     #[test]
     fn a_hierarchy_has_its_folders_name_and_our_group() {
@@ -112,5 +117,20 @@ mod tests {
         assert_eq!(hierarchy("0::/a"), None, "v2 is none of these");
         let names = ["memory", "name=systemd", "cpuacct,cpu", "cpu,cpuacct", "net_prio,net_cls"].map(folder_name);
         assert_eq!(names, ["memory", "systemd", "cpu,cpuacct", "cpu,cpuacct", "net_cls,net_prio"]);
+    }
+
+    #[test]
+    fn under_v2_it_is_a_mount_of_the_cgroup_namespace() {
+        in_namespace(|folders| {
+            let mount =
+                json!({ "destination": "/x", "type": "cgroup", "source": "cgroup", "options": ["nosuid", "ro"] });
+            let spec = spec(json!([mount]), json!({}));
+            let options = Options::read("cgroup", &spec.mounts[0].options).expect("options");
+            let target = File::open(&folders.root).expect("open").into();
+            mount_v2(&target, &spec.mounts[0], &options, &spec.linux).expect("mount");
+            assert_eq!(statfs(&folders.root).expect("statfs").f_type, CGROUP2_MAGIC);
+            let failure = fs::create_dir(folders.root.join("made")).expect_err("read-only");
+            assert_eq!(failure.kind(), io::ErrorKind::ReadOnlyFilesystem);
+        });
     }
 }

@@ -25,13 +25,13 @@ use sys::namespace::{UnshareFlags, unshare};
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// A root of its own, and a folder that no container may reach.
-struct Folders {
-    root: PathBuf,
+pub struct Folders {
+    pub root: PathBuf,
     outside: PathBuf,
 }
 
 /// Only root has mounts.
-fn in_namespace(work: impl FnOnce(&Folders) + Send + 'static) {
+pub fn in_namespace(work: impl FnOnce(&Folders) + Send + 'static) {
     if !geteuid().is_root() {
         return;
     }
@@ -57,7 +57,7 @@ fn in_namespace(work: impl FnOnce(&Folders) + Send + 'static) {
     }
 }
 
-fn spec(mounts: Value, more: Value) -> Spec {
+pub fn spec(mounts: Value, more: Value) -> Spec {
     let mut spec = json!({
         "ociVersion": "1.0.2",
         "process": { "user": { "uid": 0, "gid": 0 }, "args": ["/x"], "cwd": "/" },
