@@ -3,6 +3,7 @@
 use crate::{CgroupError, CgroupPath, Cgroups};
 use std::{
     fs, io,
+    os::unix::fs::DirBuilderExt,
     path::Path,
     thread,
     time::{Duration, Instant},
@@ -24,7 +25,7 @@ impl Cgroups {
                     enable_controllers(&folder)?;
                 }
                 folder.push(part);
-                match fs::create_dir(&folder) {
+                match create_dir(&folder) {
                     Ok(()) => created |= folder == path.under(&hierarchy.mount),
                     Err(failure) if failure.kind() == io::ErrorKind::AlreadyExists => {}
                     Err(failure) => return Err(CgroupError::io("make cgroup", folder, failure)),
@@ -42,14 +43,14 @@ impl Cgroups {
         let above = path.parent();
         for hierarchy in &self.hierarchies {
             let folder = path.under(&hierarchy.mount);
-            let made = match (fs::create_dir(&folder), &above) {
+            let made = match (create_dir(&folder), &above) {
                 (Err(failure), Some(above)) if is_gone(&failure) => {
                     self.create(above)?;
-                    fs::create_dir(&folder)
+                    create_dir(&folder)
                 }
                 // Whoever began to make it has ended in the middle. One that is in use stays.
                 (Err(failure), _) if failure.kind() == io::ErrorKind::AlreadyExists => {
-                    fs::remove_dir(&folder).and_then(|()| fs::create_dir(&folder))
+                    fs::remove_dir(&folder).and_then(|()| create_dir(&folder))
                 }
                 (made, _) => made,
             };
@@ -86,6 +87,11 @@ impl Cgroups {
         }
         Ok(gone)
     }
+}
+
+/// Whatever the caller's umask is, nobody else may change its files.
+fn create_dir(folder: &Path) -> io::Result<()> {
+    fs::DirBuilder::new().mode(0o755).create(folder)
 }
 
 /// v1 gives a new cpuset neither cpus nor memory nodes, and no process can enter such a one.
