@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
     fs::{self, DirBuilder, File},
-    io,
+    io::{self, Read},
     os::{
         fd::OwnedFd,
         unix::fs::{DirBuilderExt, FileExt},
@@ -54,8 +54,11 @@ impl State {
 
 /// Field 22 of /proc/<pid>/stat; the second field may hold spaces.
 pub fn start_ticks(pid: i32) -> io::Result<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    let ticks = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse().ok());
+    // The kernel gives the line at once, with a name of 64 bytes at most.
+    let mut line = [0; 1024];
+    let bytes = File::open(format!("/proc/{pid}/stat"))?.read(&mut line)?;
+    let line = String::from_utf8_lossy(&line[..bytes]);
+    let ticks = line.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse().ok());
     ticks.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
