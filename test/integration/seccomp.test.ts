@@ -276,9 +276,9 @@ for (const runtime of ["crun", "direct"]) {
     for (const [name, denied] of Object.entries({ one: ["keyctl"], two: ["keyctl", "add_key"], three: ["keyctl", "add_key", "bpf"] })) {
       const path = await profile(`again-${name}-${runtime}.json`, {
         defaultAction: "SCMP_ACT_ALLOW",
-        syscalls: [{ names: denied, action: "SCMP_ACT_ERRNO", errnoRet: 5 }],
+        syscalls: [{ names: denied, action: "SCMP_ACT_ERRNO", errnoRet: 22 }],
       });
-      const expected = { keyctl: "EIO", add_key: denied.includes("add_key") ? "EIO" : "EFAULT", "socket-inet": "ok" };
+      const expected = { keyctl: "EINVAL", add_key: denied.includes("add_key") ? "EINVAL" : "EFAULT", "socket-inet": "ok" };
       for (const attempt of ["first", "again"]) {
         const container = await pod.start(`${name}-${attempt}`, SLEEP, config(localhost(path)));
         const spec = JSON.parse(await readFile(join(node().state, "pods", pod.id, "containers", container.id, "config.json"), "utf8"));

@@ -3,6 +3,7 @@
 use crate::{
     error::RuntimeError,
     handshake::{self, ChildSide, ParentSide, Word},
+    state,
 };
 use rustix::{
     io::Errno,
@@ -74,9 +75,15 @@ impl NewProcess {
     pub fn await_command(&self) -> Result<(), RuntimeError> {
         self.await_word(&Word::Ready)?;
         match self.side.hear()? {
-            None => Ok(()),
+            // A filter may kill it at the very call that runs the command, or forbid it to say why that failed.
+            None if self.has_executed()? => Ok(()),
             other => Err(self.unexpected(other)),
         }
+    }
+
+    fn has_executed(&self) -> Result<bool, RuntimeError> {
+        state::has_executed(self.pid)
+            .map_err(|source| RuntimeError::io(format!("look what process {} has become", self.pid), source))
     }
 
     /// It never ran, or is not to run on.
@@ -134,6 +141,33 @@ mod tests {
         let failure = new.await_command().expect_err("failed").to_string();
         assert_eq!(failure, "run the command: the process has ended before");
         new.kill();
+    }
+
+    #[test]
+    fn one_that_ends_at_its_last_step_has_not_become_the_command() {
+        let new = start(|side| {
+            side.say(&Word::Ready)?;
+            let _ = rustix::process::kill_process(rustix::process::getpid(), Signal::KILL);
+            unreachable!()
+        });
+        let failure = new.await_command().expect_err("failed").to_string();
+        assert_eq!(failure, "run the command: signal 9 has ended the process before");
+        new.kill();
+    }
+
+    #[test]
+    fn one_that_has_become_a_command_runs_however_soon_that_ends() {
+        for program in ["/bin/true", "/bin/false"] {
+            let new = start(|side| {
+                side.say(&Word::Ready)?;
+                Err(RuntimeError::io(
+                    "exec",
+                    std::os::unix::process::CommandExt::exec(&mut std::process::Command::new(program)),
+                ))
+            });
+            new.await_command().expect("it runs");
+            new.kill();
+        }
     }
 
     #[test]

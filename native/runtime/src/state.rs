@@ -52,14 +52,24 @@ impl State {
     }
 }
 
-/// Field 22 of /proc/<pid>/stat; the second field may hold spaces.
 pub fn start_ticks(pid: i32) -> io::Result<u64> {
+    stat_field(pid, 22)
+}
+
+/// PF_FORKNOEXEC is taken away by the first exec that succeeds, before descriptors are closed on exec. @source linux/sched.h
+pub fn has_executed(pid: i32) -> io::Result<bool> {
+    const PF_FORKNOEXEC: u64 = 0x40;
+    Ok(stat_field(pid, 9)? & PF_FORKNOEXEC == 0)
+}
+
+/// @param number of those of /proc/<pid>/stat, from 4 on; the second field may hold spaces
+fn stat_field(pid: i32, number: usize) -> io::Result<u64> {
     // The kernel gives the line at once, with a name of 64 bytes at most.
     let mut line = [0; 1024];
     let bytes = File::open(format!("/proc/{pid}/stat"))?.read(&mut line)?;
     let line = String::from_utf8_lossy(&line[..bytes]);
-    let ticks = line.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(19)?.parse().ok());
-    ticks.ok_or_else(|| io::ErrorKind::InvalidData.into())
+    let field = line.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(number - 3)?.parse().ok());
+    field.ok_or_else(|| io::ErrorKind::InvalidData.into())
 }
 
 pub struct StateFolder {
