@@ -48,9 +48,10 @@ impl ParentSide {
         let mut text = [0; MAX_BYTES];
         loop {
             match recv(&self.0, &mut text, RecvFlags::empty()) {
-                Ok((0, _)) | Err(Errno::CONNRESET) => return Ok(None),
+                Ok((0, _)) => return Ok(None),
                 Ok((bytes, _)) => return Ok(Some(Word::from_bytes(&text[..bytes]))),
-                Err(Errno::INTR) => {}
+                // It ended before it took our word; that is told once, before what it said.
+                Err(Errno::INTR | Errno::CONNRESET) => {}
                 Err(errno) => return Err(RuntimeError::io("hear of the new process", errno)),
             }
         }
@@ -119,6 +120,17 @@ mod tests {
         drop(its);
         assert_eq!(ours.hear().expect("hear"), None);
         ours.release(4711).expect("nobody is there to be let go");
+    }
+
+    #[test]
+    fn last_words_are_heard_of_a_process_that_did_not_listen() {
+        let (ours, its) = pair().expect("pair");
+        ours.release(4711).expect("release");
+        let failure = || Word::Failed("mount /nowhere: it is not there".into());
+        its.say(&failure()).expect("say");
+        drop(its);
+        assert_eq!(ours.hear().expect("hear"), Some(failure()));
+        assert_eq!(ours.hear().expect("hear"), None);
     }
 
     #[test]
