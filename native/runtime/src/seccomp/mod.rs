@@ -1,10 +1,13 @@
 //! System call filters: made of a profile, or given as the kernel takes them.
 
 mod compile;
+mod instruction;
 mod newer_calls;
+mod shorten;
 
 use crate::{error::RuntimeError, spec::Seccomp};
 use base64::{Engine, prelude::BASE64_STANDARD};
+use shorten::shorten;
 use std::{
     fs::{File, OpenOptions},
     io::{self, Read, Write},
@@ -29,7 +32,8 @@ impl Filter {
     pub fn make(profile: &Seccomp, compiled: Option<&str>) -> Result<Self, RuntimeError> {
         let flags = compile::flags(profile)?;
         let Some(text) = compiled else {
-            return checked("compile the seccomp profile", compile::program(profile)?, flags);
+            let program = compile::program(profile)?;
+            return checked("compile the seccomp profile", shorten(&program).unwrap_or(program), flags);
         };
         let doing = "read the compiled seccomp filter";
         let program =

@@ -2,9 +2,9 @@
 //! told that there is no such call (ENOSYS), but not when it is told that it may not (EPERM). So a profile that refuses what it does not
 //! name says ENOSYS to what its author could not know: to numbers above all of those that it names. As runc does.
 
+use super::instruction::{Instruction, Part, Test};
 use libseccomp::{ScmpAction, ScmpArch, ScmpSyscall};
 use rustix::io::Errno;
-use sys::seccomp::{Instruction, Test};
 
 /// As the kernel names them to a filter. @source include/uapi/linux/audit.h
 const ARCHITECTURES: &[(ScmpArch, u32)] = &[
@@ -26,12 +26,13 @@ pub fn refusal(default: ScmpAction, architectures: &[ScmpArch], names: &[&str]) 
             let numbers = names.iter().filter_map(|name| ScmpSyscall::from_name_by_arch(name, architecture).ok());
             // Below zero are those that the architecture does not have.
             let newest = numbers.filter_map(|call| u32::try_from(call.as_raw_syscall()).ok()).max()?;
+            let jump = |test, value, then, otherwise| Instruction::Jump { test, value, then, otherwise };
             Some([
-                Instruction::load_architecture(),
-                Instruction::jump(Test::Equal, its_name, 0, 4),
-                Instruction::load_number(),
-                Instruction::jump(Test::GreaterOrEqual, X32, 2, 0),
-                Instruction::jump(Test::Greater, newest, 0, 1),
+                Instruction::Load(Part::Architecture),
+                jump(Test::Equal, its_name, 0, 4),
+                Instruction::Load(Part::Number),
+                jump(Test::GreaterOrEqual, X32, 2, 0),
+                jump(Test::Greater, newest, 0, 1),
                 Instruction::fail(Errno::NOSYS),
             ])
         })
