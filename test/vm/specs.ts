@@ -3,6 +3,7 @@
 const FIRST_BOOT = [
   "test/vm/apparmor.test.ts",
   "test/vm/checkpoint.test.ts",
+  "test/vm/direct.test.ts",
   "test/integration/limits.test.ts",
   "test/integration/usage.test.ts",
 ];
