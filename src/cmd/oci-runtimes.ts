@@ -45,12 +45,12 @@ export function findRuntimes(
   own: string | undefined,
 ): ReadonlyMap<string, OciRuntime> {
   const runtimes = new Map<string, OciRuntime>();
-  if (own !== undefined) runtimes.set(DIRECT, { path: own, args: [] });
+  if (own !== undefined) runtimes.set(DIRECT, { path: own, args: [], waitsToMove: false });
   for (const name of ["crun", "runc"]) {
     const path = findProgram(name);
-    if (path !== undefined) runtimes.set(name, { path, args: [] });
+    if (path !== undefined) runtimes.set(name, { path, args: [], waitsToMove: true });
   }
-  for (const [name, { program, args }] of Object.entries(more)) runtimes.set(name, { path: requireProgram(program), args });
+  for (const [name, { program, args }] of Object.entries(more)) runtimes.set(name, { path: requireProgram(program), args, waitsToMove: true });
   const chosen = chooseRuntime(configured, runtimes);
   if (chosen !== undefined) runtimes.set("", chosen);
   return runtimes;
@@ -58,7 +58,7 @@ export function findRuntimes(
 
 function chooseRuntime(configured: string, runtimes: ReadonlyMap<string, OciRuntime>): OciRuntime | undefined {
   if (configured === "") return runtimes.get("crun") ?? runtimes.get("runc");
-  if (configured !== DIRECT) return { path: requireProgram(configured), args: [] };
+  if (configured !== DIRECT) return { path: requireProgram(configured), args: [], waitsToMove: true };
   const own = runtimes.get(DIRECT);
   if (own === undefined)
     throw new AgentError("invalid-argument", `find OCI runtime "${DIRECT}": it takes Linux 5.12, and berth-runtime beside the shim`);

@@ -85,6 +85,9 @@ export async function startNode({ config, settings }: Loaded, log: Log): Promise
   const network = new NetworkService({ ...shared, instanceId, bootId: bootId(), bridge, podSubnet, mtu });
   started.defer(() => network.removeUnused().catch((failure: unknown) => log.warn({ err: messageOf(failure) }, "the pod network stays")));
   const images = await ImageService.open({ ...shared, root: config.root, registryConfigDir: config.registryConfigDir });
+  const expectMoves = (handler: string): void => {
+    if (runtimes.get(handler)?.waitsToMove === true) client.expectMoves();
+  };
   const sandboxes = new SandboxService({
     ...shared,
     network,
@@ -95,6 +98,7 @@ export async function startNode({ config, settings }: Loaded, log: Log): Promise
     ownCgroup,
     shimProgram: findProgram(config.shimPath),
     handlers: new Set(runtimes.keys()),
+    expectMoves,
   });
   started.defer(() => sandboxes.close());
   const cdiSpecs = new CdiSpecFiles(config.cdiSpecDirs);
@@ -108,6 +112,7 @@ export async function startNode({ config, settings }: Loaded, log: Log): Promise
     strict: config.strict,
     root: config.root,
     runtime: (handler) => requireRuntime(runtimes, handler),
+    expectMoves,
     runtimeTimeoutMs: config.runtimeTimeoutSeconds * 1000,
     checkpoints: {
       isEnabled: config.checkpoints,

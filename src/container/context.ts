@@ -47,7 +47,9 @@ export interface ContainerContext {
   readonly root: string;
   /** of a handler */
   readonly runtime: (handler: string) => OciRuntime;
-  /** how long one call of it may take */
+  /** of what is run by this handler, and soon: its first move to a cgroup need not wait then */
+  readonly expectMoves: (handler: string) => void;
+  /** how long one call of the runtime may take */
   readonly runtimeTimeoutMs: number;
   readonly checkpoints: CheckpointOptions;
   /** folders of checkpoints under way */

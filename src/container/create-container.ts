@@ -68,7 +68,7 @@ async function create(
     const user = requestedUser(config, image.config);
     await checkMounts(context, planned);
     // Of a start that follows at once.
-    context.helper.expectMoves();
+    context.expectMoves(sandbox.config.runtimeHandler);
     return await context.lock.run(id, () => make(context, planned, image, user, show));
   } catch (failure) {
     throw wrap(failure, `create container ${asked.name} in pod ${sandbox.id}`);

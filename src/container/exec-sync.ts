@@ -35,7 +35,7 @@ export async function execSync(
   }
   const sandbox = context.sandboxes.get(container.sandboxId);
   const image = context.images.get(container.imageId);
-  context.helper.expectMoves();
+  context.expectMoves(sandbox.config.runtimeHandler);
   try {
     const process = execProcess(container, sandbox, image.config, context.node, command);
     const request = {

@@ -4,6 +4,8 @@ export interface OciRuntime {
   readonly path: string;
   /** before those of each call */
   readonly args: readonly string[];
+  /** whether its calls begin with the kernel's wait before a move to a cgroup, which may be taken ahead */
+  readonly waitsToMove: boolean;
 }
 
 /** What is known of checkpoints before one is asked for. */

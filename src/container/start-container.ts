@@ -17,8 +17,8 @@ export async function startContainer(context: ContainerContext, find: FindContai
   await context.activities.inTurn("StartContainer", subject, context.lock, async (show) => {
     const container = find(id);
     const running = nextContainerState(container.state, "start");
-    context.helper.expectMoves();
     const sandbox = context.sandboxes.get(container.sandboxId);
+    context.expectMoves(sandbox.config.runtimeHandler);
     const shim = context.sandboxes.shim(container.sandboxId);
     const image = context.images.get(container.imageId);
     const stages = new Stages(context.clock, `container ${container.config.name}`, id, show);

@@ -41,6 +41,8 @@ export interface SandboxContext {
   readonly shimProgram: string | undefined;
   /** runtime handlers that may be asked for */
   readonly handlers: ReadonlySet<string>;
+  /** of what is run by this handler, and soon: its first move to a cgroup need not wait then */
+  readonly expectMoves: (handler: string) => void;
   readonly contents: () => SandboxContents;
 }
 

@@ -77,7 +77,7 @@ async function run(context: SandboxContext, id: SandboxId, config: SandboxConfig
       });
     const started = await stages.time("start", () => (plan === undefined ? start() : withNetwork(context, start)));
     // Of the containers that follow at once.
-    helper.expectMoves();
+    context.expectMoves(config.runtimeHandler);
     stages.addAll(started.stages);
     sandbox = {
       ...planned,

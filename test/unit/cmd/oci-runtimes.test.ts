@@ -12,7 +12,7 @@ import {
 } from "../../../src/cmd/oci-runtimes.ts";
 
 const can = (path: string, namespaces?: readonly string[]): boolean =>
-  canJoinUserNamespaces({ path, args: [] }, { version: "", namespaces });
+  canJoinUserNamespaces({ path, args: [], waitsToMove: true }, { version: "", namespaces });
 
 test("a runtime can what its features say, and without them only crun and runc are known", (t) => {
   t.true(can("/usr/bin/youki", ["mount", "user"]));
@@ -63,7 +63,7 @@ test("Berth's own runtime is beside the shim, and the default where the settings
   t.is(findOwnRuntime(shim), undefined);
   writeFileSync(own, "", { mode: 0o755 });
   t.is(findOwnRuntime(shim), own);
-  t.deepEqual(findRuntimes("direct", {}, own).get(""), { path: own, args: [] });
+  t.deepEqual(findRuntimes("direct", {}, own).get(""), { path: own, args: [], waitsToMove: true });
   const other = findRuntimes(shim, {}, own);
   t.deepEqual([other.get("")?.path, other.get("direct")?.path], [shim, own]);
   t.false(findRuntimes(shim, {}, undefined).has("direct"));
