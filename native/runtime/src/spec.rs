@@ -87,10 +87,8 @@ pub struct Linux {
     pub namespaces: Vec<Namespace>,
     /// of a user namespace that is joined: told, and not made
     #[serde(default)]
-    #[expect(dead_code, reason = "the user namespace has them")]
     pub uid_mappings: Vec<IdMapping>,
     #[serde(default)]
-    #[expect(dead_code, reason = "the user namespace has them")]
     pub gid_mappings: Vec<IdMapping>,
     pub mount_label: Option<String>,
     pub cgroups_path: String,
@@ -142,7 +140,6 @@ impl NamespaceKind {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "the user namespace has them")]
 pub struct IdMapping {
     #[serde(rename = "containerID")]
     pub container_id: u32,

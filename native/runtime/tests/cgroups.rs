@@ -1,27 +1,17 @@
 //! Cgroups of containers, real ones, below one of this program's own. It forks, so it has a main function. It needs root.
 
-#![allow(dead_code, unused_imports)]
-
-#[path = "../src/cgroups/mod.rs"]
-mod cgroups;
-#[path = "../src/cgroups/device_rules.rs"]
-mod device_rules;
-#[path = "../src/cgroups/devices_v2.rs"]
-mod devices_v2;
-#[path = "../src/error.rs"]
-mod error;
-#[path = "../src/spec.rs"]
-mod spec;
-
 use cgroup::{CgroupPath, Cgroups, Hierarchy};
-use error::RuntimeError;
+use runtime::{
+    cgroups,
+    error::RuntimeError,
+    spec::{Linux, Resources},
+};
 use rustix::{
     fs::{CWD, FileType, Mode, OFlags, makedev, mknodat, open},
     io::{Errno, read},
     pipe::{PipeFlags, pipe_with},
     process::{Pid, Signal, WaitOptions, WaitStatus, geteuid, kill_process, waitpid},
 };
-use spec::{Linux, Resources};
 use std::{
     fs,
     os::fd::AsFd,
@@ -242,8 +232,8 @@ fn filter_of_v2(host: &Host) {
     let folder = CgroupPath::parse(&host.pod).expect("path").under(&tree);
     fs::create_dir(&folder).expect("make");
     let opened = open(&folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).expect("open");
-    let rules = device_rules::of(&serde_json::from_str::<Vec<_>>(FEW_DEVICES).expect("rules")).expect("rules");
-    devices_v2::apply(opened.as_fd(), &rules).expect("apply");
+    let rules = cgroups::device_rules::of(&serde_json::from_str::<Vec<_>>(FEW_DEVICES).expect("rules")).expect("rules");
+    cgroups::devices_v2::apply(opened.as_fd(), &rules).expect("apply");
     let status = match fork_into(opened.as_fd()).expect("fork") {
         Fork::Parent(pid) => end_of(Pid::from_raw(pid).expect("pid")),
         Fork::Child => exit(reach_few(host)),

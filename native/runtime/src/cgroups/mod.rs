@@ -1,9 +1,9 @@
 //! The container's cgroup: a leaf that is made with its first limits and taken away with the container. Every later change of a limit is
 //! the helper's.
 
-mod device_rules;
+pub mod device_rules;
 mod devices_v1;
-mod devices_v2;
+pub mod devices_v2;
 mod limits;
 mod place;
 

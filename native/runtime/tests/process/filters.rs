@@ -2,10 +2,9 @@
 
 use crate::{
     Test,
-    seccomp::Filter,
-    spec::Seccomp,
     subject::{Subject, text},
 };
+use runtime::{seccomp::Filter, spec::Seccomp};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use std::{fs, os::unix::process::ExitStatusExt, process::ExitCode};

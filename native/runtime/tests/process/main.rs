@@ -1,20 +1,8 @@
 //! What a process is when it has become the container's: this program runs itself as the runtime's new process, which then runs a
 //! command that says what it is. It needs root.
 
-#![allow(dead_code)]
-
-#[path = "../../src/console.rs"]
-mod console;
-#[path = "../../src/error.rs"]
-mod error;
 mod filters;
 mod identity;
-#[path = "../../src/process/mod.rs"]
-mod process;
-#[path = "../../src/seccomp/mod.rs"]
-mod seccomp;
-#[path = "../../src/spec.rs"]
-mod spec;
 mod subject;
 mod terminals;
 

@@ -1,6 +1,6 @@
 //! A process to look at.
 
-use crate::{
+use runtime::{
     console::{ConsoleSocket, make_controlling},
     process,
     seccomp::Filter,
