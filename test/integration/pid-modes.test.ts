@@ -294,7 +294,7 @@ const shimPidOf = async (init: number): Promise<number> => Number(statusOf(init)
 test("where berth-pod-init is not installed, the start fails and says so, and other containers go on", async (t) => {
   const folder = await mkdtemp(join(tmpdir(), "berth-"));
   const shim = join(folder, "berth-shim");
-  await copyFile(join(programs, "berth-shim"), shim);
+  for (const name of ["berth-shim", "berth-runtime"]) await copyFile(join(programs, name), join(folder, name));
   const bare = await TestNode.start(t, { flags: ["--shim", shim, "--bridge", "berth1", "--pod-subnet", "10.89.0.0/16"] });
   const pod = await Pod.run(bare);
   const container = await pod.create("one", ["sleep", "1000"], asPod);
