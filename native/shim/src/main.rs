@@ -24,6 +24,7 @@ mod log_file;
 mod log_rotation;
 mod mounts;
 mod null;
+mod open_in_root;
 mod output;
 mod pid_namespace;
 mod pod_init;

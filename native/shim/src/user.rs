@@ -1,9 +1,9 @@
 //! Users and groups of a container's root. The files are the image maker's: read with a bound, never waited for, and by a
 //! descriptor that does not lead out of the root.
 
-use crate::error::ShimError;
+use crate::{error::ShimError, open_in_root::open_in_root};
 use rustix::{
-    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2},
+    fs::{CWD, FileType, Mode, OFlags, fstat, openat},
     io::Errno,
 };
 use std::{fs::File, io::Read, path::Path};
@@ -118,8 +118,8 @@ fn read_inside(root: &Path, name: &str) -> Result<String, ShimError> {
     let failed = |errno: Errno| ShimError::io(format!("read /{name} of {}", root.display()), errno);
     let root = openat(CWD, root, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
     // A pipe would wait for a writer that never comes.
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = match openat2(&root, name, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS) {
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = match open_in_root(&root, name, flags) {
         Ok(file) => file,
         Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP) => return Ok(String::new()),
         Err(errno) => return Err(failed(errno)),

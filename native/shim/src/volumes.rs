@@ -1,9 +1,9 @@
 //! Volumes that not every OCI runtime can make: images, and trees that can't be written down to their last mount. Each is mounted in
 //! the container's folder, in the shim's mount namespace, and the spec binds it from there.
 
-use crate::{error::ShimError, mounts};
+use crate::{error::ShimError, mounts, open_in_root::open_in_root};
 use rustix::{
-    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, openat, openat2},
+    fs::{CWD, FileType, Mode, OFlags, fstat, openat},
     io::Errno,
     mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags, move_mount, open_tree, unmount},
 };
@@ -76,9 +76,7 @@ fn mount_image(target: &Path, layers_dir: &str, lower: &[String], sub_path: &str
     // The path leads through what the image's maker has put there, and never out of it.
     let root =
         openat(CWD, target, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).map_err(failed)?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-    let part = openat2(&root, sub_path, flags, Mode::empty(), resolve).map_err(failed)?;
+    let part = open_in_root(&root, sub_path, OFlags::PATH | OFlags::DIRECTORY).map_err(failed)?;
     let tree = clone_tree(&part, "", OpenTreeFlags::AT_EMPTY_PATH).map_err(failed)?;
     drop((root, part));
     unmount(target, UnmountFlags::NOFOLLOW).map_err(failed)?;
