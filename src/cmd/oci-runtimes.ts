@@ -50,7 +50,8 @@ export function findRuntimes(
     const path = findProgram(name);
     if (path !== undefined) runtimes.set(name, { path, args: [], waitsToMove: true });
   }
-  for (const [name, { program, args }] of Object.entries(more)) runtimes.set(name, { path: requireProgram(program), args, waitsToMove: true });
+  for (const [name, { program, args }] of Object.entries(more))
+    runtimes.set(name, { path: requireProgram(program), args, waitsToMove: true });
   const chosen = chooseRuntime(configured, runtimes);
   if (chosen !== undefined) runtimes.set("", chosen);
   return runtimes;
