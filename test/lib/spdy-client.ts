@@ -35,6 +35,7 @@ export async function upgradeToSpdy(url: string, protocols: readonly string[], b
       let body = "";
       answer.setEncoding("utf8").on("data", (piece) => (body += piece));
       answer.once("end", () => resolve({ status: answer.statusCode ?? 0, body }));
+      answer.once("error", reject);
     });
   });
 }
@@ -84,12 +85,14 @@ export class SpdyClient {
   readonly #writer = new HeaderWriter();
   readonly #reader = new HeaderReader();
   #nextId = 1;
+  #isOver = false;
 
   private constructor({ socket, protocol }: Upgraded, reads: boolean) {
     this.socket = socket;
     this.protocol = protocol;
     socket.on("error", () => {});
-    this.closed = once(socket, "close");
+    // A connection may break with the last byte of the answer.
+    this.closed = socket.closed ? Promise.resolve() : once(socket, "close");
     // One that breaks is told to who waits for it.
     this.closed.catch(() => {});
     if (reads) void this.read();
@@ -111,6 +114,7 @@ export class SpdyClient {
     const stream = new SpdyClientStream(this.#nextId, this);
     this.#nextId += 2;
     this.#streams.set(stream.id, stream);
+    if (this.#isOver) stream.over(false);
     this.socket.write(synStream(stream.id, await this.#writer.write(new Map(Object.entries(headers)))));
     return stream;
   }
@@ -138,6 +142,7 @@ export class SpdyClient {
     } catch {
       // A connection that breaks ends all streams, as one that ends does.
     }
+    this.#isOver = true;
     for (const stream of this.#streams.values()) stream.over(false);
   }
 }
