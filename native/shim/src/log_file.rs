@@ -2,7 +2,7 @@
 
 use crate::{error::ShimError, log_rotation, time};
 use rustix::{
-    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, openat, openat2},
+    fs::{CWD, FileType, Mode, OFlags, ResolveFlags, fstat, mkdirat, open, openat, openat2},
     io::{Errno, write},
 };
 use std::{
@@ -139,7 +139,7 @@ impl Log {
     /// that we write to by then: from there on we write to the older one. A file that was removed stays removed.
     fn follow_older_file(&mut self) {
         let Some(lines) = self.lines_without_name() else { return };
-        let Some(older) = self.place.as_ref().and_then(Place::open_present) else { return };
+        let Some(older) = self.place.as_ref().and_then(Place::find) else { return };
         self.move_to(older, lines);
     }
 
@@ -153,7 +153,7 @@ impl Log {
         }
         let mut lines = vec![0; usize::try_from(bytes).ok()?];
         // Ours is for writing, and no other name leads there.
-        let readable = File::open(format!("/proc/self/fd/{}", file.as_raw_fd())).ok()?;
+        let readable = File::open(by_descriptor(file)).ok()?;
         readable.read_exact_at(&mut lines, from).ok()?;
         Some(lines)
     }
@@ -271,30 +271,38 @@ impl Place {
 
     /// For appending, made if need be.
     fn open_file(&self, folder: &OwnedFd) -> Result<OwnedFd, ShimError> {
-        self.open_with(folder, FILE.union(OFlags::CREATE), Mode::from_raw_mode(0o640))
-    }
-
-    /// The same, where it is there. Nothing is made.
-    fn open_present(&self) -> Option<OwnedFd> {
-        self.directory.join(&self.path).symlink_metadata().ok()?;
-        self.open_with(&self.open_folder().ok()?, FILE, Mode::empty()).ok()
-    }
-
-    /// Who may write there may have put a device in its place.
-    fn open_with(&self, folder: &OwnedFd, flags: OFlags, mode: Mode) -> Result<OwnedFd, ShimError> {
-        let failed = |errno: Errno| ShimError::io(self.opening(), errno);
-        let file = openat2(folder, self.name(), flags, mode, BELOW).map_err(failed)?;
-        let stat = fstat(&file).map_err(failed)?;
-        if FileType::from_raw_mode(stat.st_mode) == FileType::RegularFile {
-            Ok(file)
-        } else {
-            Err(ShimError::Argument { doing: self.opening(), why: "it is no regular file" })
+        let made = FILE.union(OFlags::CREATE).union(OFlags::EXCL);
+        match openat2(folder, self.name(), made, Mode::from_raw_mode(0o640), BELOW) {
+            Err(Errno::EXIST) => self.open_present(folder),
+            file => file.map_err(|errno| ShimError::io(self.opening(), errno)),
         }
+    }
+
+    /// Who may write there may have put a device in its place, which does things when it is opened.
+    fn open_present(&self, folder: &OwnedFd) -> Result<OwnedFd, ShimError> {
+        let failed = |errno: Errno| ShimError::io(self.opening(), errno);
+        let place = OFlags::PATH.union(OFlags::CLOEXEC);
+        let found = openat2(folder, self.name(), place, Mode::empty(), BELOW).map_err(failed)?;
+        let stat = fstat(&found).map_err(failed)?;
+        if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
+            return Err(ShimError::Argument { doing: self.opening(), why: "it is no regular file" });
+        }
+        open(by_descriptor(&found), FILE, Mode::empty()).map_err(failed)
+    }
+
+    /// The same, where its folder is there too. Nothing is made.
+    fn find(&self) -> Option<OwnedFd> {
+        self.directory.join(&self.path).symlink_metadata().ok()?;
+        self.open_present(&self.open_folder().ok()?).ok()
     }
 
     fn opening(&self) -> String {
         format!("open log {}", self.directory.join(&self.path).display())
     }
+}
+
+fn by_descriptor(file: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
 }
 
 #[cfg(test)]
@@ -305,13 +313,14 @@ mod tests {
     const WHOLE: Rotation = Rotation { max_bytes: 0, max_files: 0 };
 
     #[test]
-    fn a_pipe_in_a_logs_place_is_refused_whether_somebody_reads_it_or_not() {
+    fn a_pipe_or_device_in_a_logs_place_is_refused_without_being_opened() {
         let folder = std::env::temp_dir().join(format!("berth-log-pipe-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("folder");
         let pipe = folder.join("0.log");
         mknodat(CWD, &pipe, FileType::Fifo, Mode::from_raw_mode(0o600), 0).expect("pipe");
         let open = || Log::open(&folder.to_string_lossy(), "0.log", WHOLE);
-        assert!(matches!(open(), Err(ShimError::Io { .. })));
+        // Opening one that nobody reads fails in another way.
+        assert!(matches!(open(), Err(ShimError::Argument { .. })));
         let reader = openat(CWD, &pipe, OFlags::RDONLY | OFlags::NONBLOCK, Mode::empty()).expect("reader");
         assert!(matches!(open(), Err(ShimError::Argument { .. })));
         drop(reader);
