@@ -26,7 +26,7 @@ export async function exec(
   const container = requireRunning(find(id), "exec in");
   const sandbox = context.sandboxes.get(container.sandboxId);
   const image = context.images.get(container.imageId);
-  context.helper.expectMoves();
+  context.expectMoves(sandbox.config.runtimeHandler);
   try {
     const process = execProcess(container, sandbox, image.config, context.node, command, tty);
     const value = {
