@@ -63,7 +63,7 @@ test("Berth's own runtime is beside the shim, and the default where the settings
   t.is(findOwnRuntime(shim), undefined);
   writeFileSync(own, "", { mode: 0o755 });
   t.is(findOwnRuntime(shim), own);
-  t.deepEqual(findRuntimes("direct", {}, own).get(""), { path: own, args: [], waitsToMove: true });
+  t.deepEqual(findRuntimes("direct", {}, own).get(""), { path: own, args: [], waitsToMove: false });
   const other = findRuntimes(shim, {}, own);
   t.deepEqual([other.get("")?.path, other.get("direct")?.path], [shim, own]);
   t.false(findRuntimes(shim, {}, undefined).has("direct"));
