@@ -115,7 +115,7 @@ campaign_failpoints := $(stamps)/failpoints
 campaign_upgrade := build-previous
 
 .PHONY: campaign
-campaign: setup-test build $(campaign_$(CAMPAIGN)) ## the crash suite, long: CAMPAIGN=lifecycles|log-lines|full-disk|shims|stuck|events|sessions|failpoints|image-failpoints|upgrade|hostile-images SEED=1 SEEDS=1 (root)
+campaign: setup-test build $(campaign_$(CAMPAIGN)) ## the crash suite, long: CAMPAIGN=lifecycles|log-lines|full-disk|shims|stuck|events|sessions|failpoints|image-failpoints|upgrade|hostile-images|races SEED=1 SEEDS=1 (root)
 	@FAILPOINT_BIN=$(CURDIR)/$(build)/failpoints/bin PREVIOUS_BIN=$$(cat $(build)/previous.txt 2>/dev/null) node test/run.ts "crash campaign"
 
 .PHONY: check

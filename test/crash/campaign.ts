@@ -7,6 +7,7 @@ import { runCrashes } from "./run-crashes.ts";
 import { runEvents } from "./run-events.ts";
 import { runHostileImages } from "./run-hostile-images.ts";
 import { runLogLines } from "./run-log-lines.ts";
+import { runRaces } from "./run-races.ts";
 import { runSessions } from "./run-sessions.ts";
 import { runShimLosses } from "./run-shim-losses.ts";
 import { runStuck } from "./run-stuck.ts";
@@ -47,6 +48,11 @@ const CAMPAIGNS: Readonly<Record<string, (t: Teardown, node: TestNode, seed: num
   sessions: (t, node, seed) =>
     runSessions(t, node, { seed, sessions: number("SESSIONS", 10_000), atOnce: number("AT_ONCE", 200), execPercent: 33, patience }),
   failpoints: (_, node) => sweep(node, text("FAILPOINT_BIN"), new RegExp(process.env["ONLY"] ?? ""), console.log),
+  races: async (t, node) => {
+    // It has a node of its own.
+    await node.shutdown();
+    return await runRaces(t, number("TRIES", 10_000), console.log);
+  },
   "image-failpoints": (_, node) => sweepImages(node, console.log, process.env["POINTS"]?.split(",")),
   upgrade: (_, node) => runUpgrade(node, console.log),
 };

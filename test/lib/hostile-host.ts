@@ -139,12 +139,17 @@ export class HostileHost {
     return {
       canary: await hashOf(this.#canary),
       volume: await hashOf(this.#volume),
-      "table of mounts": readFileSync("/proc/self/mountinfo", "utf8"),
-      ...Object.fromEntries(NODE_FILES.map((path) => [path, fileState(path)])),
-      ...Object.fromEntries(DEVICES.map((name) => [`/dev/${name}`, nameState(`/dev/${name}`)])),
+      ...nodeFiles(),
     };
   }
 }
+
+/** The node's mounts, and its files and devices at which who is led out arrives: how each is. */
+export const nodeFiles = (): Record<string, string> => ({
+  "table of mounts": readFileSync("/proc/self/mountinfo", "utf8"),
+  ...Object.fromEntries(NODE_FILES.map((path) => [path, fileState(path)])),
+  ...Object.fromEntries(DEVICES.map((name) => [`/dev/${name}`, nameState(`/dev/${name}`)])),
+});
 
 function nameState(path: string): string {
   const stat = lstatSync(path, { throwIfNoEntry: false });

@@ -1,5 +1,6 @@
 // Lies in wait for programs of others that pass through its PID namespace, holds on to each, tries to make the mount writable that it
-// is run from, to change its mode, and to write to it when nobody runs it any more. Says "seen" for the first one that it has held, and "overwritten" when a write went through.
+// is run from, to change its mode, and to write to it when nobody runs it any more. Says "seen" for each other one that it has held, and
+// "overwritten" when a write went through. Where each start has a copy of its own, it lets go of the oldest.
 #define _GNU_SOURCE
 #include <ctype.h>
 #include <dirent.h>
@@ -15,6 +16,7 @@
 // mount_setattr(2); not every C library knows it.
 static const long MOUNT_SETATTR = 442;
 static const struct { uint64_t set, clear, propagation, user_namespace; } WRITABLE = {.clear = 1};
+#define MOST 64
 
 static struct stat mine;
 
@@ -26,8 +28,8 @@ static int is_known(const struct stat *file, const struct stat *known, int count
 }
 
 int main(void) {
-	struct stat known[64];
-	int held[64], count = 0;
+	struct stat known[MOST];
+	int held[MOST], count = 0, oldest = 0;
 	stat("/proc/self/exe", &mine);
 	puts("waiting");
 	fflush(stdout);
@@ -36,7 +38,7 @@ int main(void) {
 		for (struct dirent *entry; processes != NULL && (entry = readdir(processes)) != NULL;) {
 			char path[300];
 			struct stat file;
-			if (!isdigit((unsigned char)entry->d_name[0]) || count == 64)
+			if (!isdigit((unsigned char)entry->d_name[0]))
 				continue;
 			snprintf(path, sizeof path, "/proc/%s/exe", entry->d_name);
 			int descriptor = open(path, O_PATH | O_CLOEXEC);
@@ -46,8 +48,11 @@ int main(void) {
 				close(descriptor);
 				continue;
 			}
-			known[count] = file;
-			held[count++] = descriptor;
+			int place = count < MOST ? count++ : oldest++ % MOST;
+			if (oldest > 0)
+				close(held[place]);
+			known[place] = file;
+			held[place] = descriptor;
 			puts("seen");
 			fflush(stdout);
 		}
