@@ -60,9 +60,17 @@ const gap = (numbers: readonly number[]): string | undefined => {
 const isWhole = (numbers: readonly number[], last: number): boolean =>
   numbers[0] === 1 && numbers.at(-1) === last && gap(numbers) === undefined;
 
-/** The last line may be in an older file already; and what is listed may have another name by now. */
-const isWritten = (logPath: string): boolean =>
-  filesOf(logPath).some((file) => existsSync(file) && readFileSync(file, "utf8").endsWith(" done\n"));
+/** The last line may be in an older file already; and what is listed may have another name by now, or none. */
+const isWritten = (logPath: string): boolean => filesOf(logPath).some((file) => textIfThere(file).endsWith(" done\n"));
+
+function textIfThere(file: string): string {
+  try {
+    return readFileSync(file, "utf8");
+  } catch (failure) {
+    if ((failure as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw failure;
+  }
+}
 
 const allWritten = (logPath: string) => node().eventually("all is written", async () => (isWritten(logPath) ? true : undefined));
 

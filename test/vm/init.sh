@@ -17,6 +17,11 @@ ln -sf /proc/self/fd /dev/fd
 chmod 1777 /tmp
 hostname -F /etc/hostname
 ip link set lo up
+# The first memory cgroup has the kernel change code that every CPU runs all the time. An emulated machine whose CPUs meet it at
+# that moment may hang there for ever, so it comes while nothing else runs.
+echo +memory >/sys/fs/cgroup/cgroup.subtree_control
+mkdir /sys/fs/cgroup/first && rmdir /sys/fs/cgroup/first
+echo -memory >/sys/fs/cgroup/cgroup.subtree_control
 # With a huge page or two there is something that a limit can refuse.
 echo 8 >/proc/sys/vm/nr_hugepages
 
