@@ -2,7 +2,8 @@
 //! group of each hierarchy.
 
 use super::{
-    bind, filesystem,
+    bind,
+    filesystem::FileSystem,
     mount::place,
     options::{Attributes, Options},
     sources::failed,
@@ -38,7 +39,14 @@ pub fn mount(target: &OwnedFd, mount: &Mount, options: &Options, linux: &Linux) 
 }
 
 fn mount_v2(target: &OwnedFd, mount: &Mount, options: &Options, linux: &Linux) -> io::Result<()> {
-    let tree = match filesystem::make("cgroup2", &mount.source, &options.data, None, options.own.set) {
+    let system = FileSystem {
+        kind: "cgroup2",
+        source: &mount.source,
+        data: &options.data,
+        label: None,
+        attributes: options.own.set,
+    };
+    let tree = match system.make() {
         // A user namespace that has no cgroup namespace of its own.
         Err(Errno::PERM | Errno::BUSY) => {
             let is_own = linux.namespaces.iter().any(|each| each.kind == NamespaceKind::Cgroup && each.path.is_none());
@@ -54,7 +62,8 @@ fn mount_v1(target: &OwnedFd, options: &Options) -> io::Result<()> {
     let own = fs::read_to_string("/proc/self/cgroup")?;
     let writable = options.own.set - Attribute::MOUNT_ATTR_RDONLY;
     let data = [("size".to_owned(), Some("1m".to_owned())), ("mode".to_owned(), Some("755".to_owned()))];
-    let folder = filesystem::make("tmpfs", "cgroup", &data, None, writable)?;
+    let folder =
+        FileSystem { kind: "tmpfs", source: "cgroup", data: &data, label: None, attributes: writable }.make()?;
     place(&folder, target)?;
     for (controllers, path) in own.lines().filter_map(hierarchy) {
         let name = folder_name(controllers);

@@ -13,51 +13,49 @@ const KERNELS: [&str; 7] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgrou
 
 pub type Data = [(String, Option<String>)];
 
-/// @param source as the table of mounts names it; for some, a device
-/// @param label SELinux's, of all that is in it
-pub fn make(
-    kind: &str,
-    source: &str,
-    data: &Data,
-    label: Option<&str>,
-    attributes: MountAttrFlags,
-) -> Result<OwnedFd, Errno> {
-    match make_with(kind, source, data, label, attributes) {
-        // The group of terminals may be none of the user namespace's.
-        Err(Errno::INVAL) if kind == "devpts" && data.iter().any(|(name, _)| name == "gid") => {
-            let others: Vec<_> = data.iter().filter(|(name, _)| name != "gid").cloned().collect();
-            make_with(kind, source, &others, label, attributes)
-        }
-        made => made,
-    }
+pub struct FileSystem<'a> {
+    pub kind: &'a str,
+    /// as the table of mounts names it; for some, a device
+    pub source: &'a str,
+    pub data: &'a Data,
+    /// SELinux's, of all that is in it
+    pub label: Option<&'a str>,
+    pub attributes: MountAttrFlags,
 }
 
-fn make_with(
-    kind: &str,
-    source: &str,
-    data: &Data,
-    label: Option<&str>,
-    attributes: MountAttrFlags,
-) -> Result<OwnedFd, Errno> {
-    let system = fsopen(kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
-    let system = system.as_fd();
-    if !source.is_empty() {
-        fsconfig_set_string(system, "source", source)?;
-    }
-    for (name, value) in data {
-        match value {
-            Some(value) => fsconfig_set_string(system, name.as_str(), value.as_str())?,
-            None => fsconfig_set_flag(system, name.as_str())?,
+impl FileSystem<'_> {
+    pub fn make(&self) -> Result<OwnedFd, Errno> {
+        match self.make_once() {
+            // The group of terminals may be none of the user namespace's.
+            Err(Errno::INVAL) if self.kind == "devpts" && self.data.iter().any(|(name, _)| name == "gid") => {
+                let others: Vec<_> = self.data.iter().filter(|(name, _)| name != "gid").cloned().collect();
+                FileSystem { data: &others, ..*self }.make_once()
+            }
+            made => made,
         }
     }
-    if let Some(label) = label.filter(|_| takes_label(kind)) {
-        fsconfig_set_string(system, "context", label)?;
+
+    fn make_once(&self) -> Result<OwnedFd, Errno> {
+        let system = fsopen(self.kind, FsOpenFlags::FSOPEN_CLOEXEC)?;
+        let system = system.as_fd();
+        if !self.source.is_empty() {
+            fsconfig_set_string(system, "source", self.source)?;
+        }
+        for (name, value) in self.data {
+            match value {
+                Some(value) => fsconfig_set_string(system, name.as_str(), value.as_str())?,
+                None => fsconfig_set_flag(system, name.as_str())?,
+            }
+        }
+        if let Some(label) = self.label.filter(|_| takes_label(self.kind)) {
+            fsconfig_set_string(system, "context", label)?;
+        }
+        if self.attributes.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) && !KERNELS.contains(&self.kind) {
+            fsconfig_set_flag(system, "ro")?;
+        }
+        fsconfig_create(system)?;
+        fsmount(system, FsMountFlags::FSMOUNT_CLOEXEC, self.attributes)
     }
-    if attributes.contains(MountAttrFlags::MOUNT_ATTR_RDONLY) && !KERNELS.contains(&kind) {
-        fsconfig_set_flag(system, "ro")?;
-    }
-    fsconfig_create(system)?;
-    fsmount(system, FsMountFlags::FSMOUNT_CLOEXEC, attributes)
 }
 
 /// The policy labels what is in the others.

@@ -3,7 +3,7 @@
 use super::{
     bind,
     devices::Null,
-    filesystem,
+    filesystem::FileSystem,
     mount::place,
     target::{below_root, find, is_folder, is_proc},
 };
@@ -84,5 +84,5 @@ fn empty_folder(label: Option<&str>) -> Result<OwnedFd, Errno> {
     let flag = |name: &str, value: Option<&str>| (name.to_owned(), value.map(str::to_owned));
     let data =
         [flag("nr_blocks", Some("1")), flag("nr_inodes", Some("1")), flag("mode", Some("755")), flag("ro", None)];
-    filesystem::make("tmpfs", "tmpfs", &data, label, Attribute::MOUNT_ATTR_RDONLY)
+    FileSystem { kind: "tmpfs", source: "tmpfs", data: &data, label, attributes: Attribute::MOUNT_ATTR_RDONLY }.make()
 }

@@ -1,7 +1,8 @@
 //! What the spec mounts, one after the other.
 
 use super::{
-    bind, cgroup_mount, filesystem,
+    bind, cgroup_mount,
+    filesystem::FileSystem,
     options::{Options, Sharing},
     sources::{Sources, doing, failed, read_options},
     target::{Kind, below_root, find_or_make, find_or_make_without_links, is_folder, is_proc},
@@ -154,7 +155,7 @@ impl One<'_> {
         let is_late = kind == "tmpfs" && attributes.contains(Attribute::MOUNT_ATTR_RDONLY);
         attributes.set(Attribute::MOUNT_ATTR_RDONLY, attributes.contains(Attribute::MOUNT_ATTR_RDONLY) && !is_late);
         let label = self.spec.linux.mount_label.as_deref().filter(|label| !label.is_empty());
-        let tree = match filesystem::make(kind, source, &data, label, attributes) {
+        let tree = match (FileSystem { kind, source, data: &data, label, attributes }).make() {
             // In a user namespace the node's network is nobody's to show; its own may be looked at.
             Err(Errno::PERM) if kind == "sysfs" => bind::open("/sys", true, &self.options, Sharing::PRIVATE),
             made => made.map_err(Into::into),
